@@ -1,0 +1,1 @@
+"""From a corpus to cached embeddings: rows, tokens, the frozen encoder, the HDF5 store."""

@@ -1,0 +1,83 @@
+"""Words and where they stand: for counts, clouds and heatmaps. Encoding does not look at them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from features.errors import InputError
+
+# A word of a spaced language: letters and digits with inner apostrophes or hyphens ("don't", "well-made").
+_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+
+
+class Span(NamedTuple):
+    """A word's place in its text: characters `start` to `end` (exclusive)."""
+
+    start: int
+    end: int
+
+
+Segmenter = Callable[[str], list[Span]]
+
+
+def segmenter(language: str, dictionary: Path | None = None) -> Segmenter:
+    """The function that finds words: jieba for `zh`, runs of letters for `en`. Punctuation is no word.
+
+    Args:
+        language: `en` or `zh`.
+        dictionary: for Chinese, a jieba user dictionary (one word a line, optionally a frequency and a tag).
+
+    Raises:
+        InputError: the dictionary is missing or jieba cannot read it.
+    """
+    if language != "zh":
+        return lambda text: [Span(*match.span()) for match in _WORD.finditer(text)]
+    tokenizer = _jieba(dictionary)
+
+    def spans(text: str) -> list[Span]:
+        # jieba does not look across line ends and counts characters, so that spans are exact.
+        found = tokenizer.tokenize(text)
+        return [Span(start, end) for word, start, end in found if _WORD.search(word)]
+
+    return spans
+
+
+def _jieba(dictionary: Path | None):  # type: ignore[no-untyped-def]
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    # An own tokenizer: the module's global one would carry one corpus's dictionary into the next.
+    tokenizer = jieba.Tokenizer()
+    if dictionary is None:
+        return tokenizer
+    if not dictionary.is_file():
+        raise InputError(f"the jieba dictionary {dictionary} does not exist; see `words.dictionary`")
+    try:
+        tokenizer.load_userdict(str(dictionary))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"jieba cannot read {dictionary} ({error}); expected UTF-8 lines: word, frequency, tag"
+        ) from None
+    return tokenizer
+
+
+def read_stop_words(path: Path | None) -> frozenset[str]:
+    """Words to leave out of counts, one a line; none where no file is named.
+
+    Raises:
+        InputError: the file is missing or not UTF-8.
+    """
+    if path is None:
+        return frozenset()
+    try:
+        return frozenset(
+            line.strip().lower() for line in path.read_text("utf-8-sig").splitlines() if line.strip()
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the stop words {path} cannot be read ({error}); expected UTF-8, a word a line"
+        ) from None
