@@ -1,0 +1,1 @@
+"""The DVC stages, one module each, and what they share."""

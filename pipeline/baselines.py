@@ -1,0 +1,133 @@
+"""Stage: what answers without an encoder reach on a corpus, so that every figure has something beside it.
+
+Three constants fitted on the training labels (the majority class; for ratings also the median and the rating
+with the most neighbours), and TF-IDF with logistic regression, its strength chosen on validation.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus import Corpus
+from pipeline import layout
+from pipeline.metrics import Metrics, measure
+from pipeline.predictions import Predictions, constant_predictions
+from pipeline.stage import log, run_stage
+from pipeline.writing import write_json
+
+_STRENGTHS = (
+    1.0,
+    4.0,
+)  # inverse regularisation C of the logistic regression; the better on validation is used
+_RARE = 2  # a run of words must stand in so many training texts to count, once there are enough of them
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline's name, what it is in words, its test figures, and how long fitting took in seconds."""
+
+    name: str
+    description: str
+    metrics: Metrics
+    seconds: float
+
+
+def main(name: str) -> None:
+    """Measure the baselines of one corpus into `layout.baselines_folder(name)`."""
+    corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
+    folder = layout.baselines_folder(name)
+    baselines = []
+    for key, (description, label) in constant_labels(corpus).items():
+        rows = corpus.rows("test")
+        predictions = constant_predictions(
+            rows, corpus.label[rows], label, corpus.labels.low, corpus.labels.size
+        )
+        baselines.append(_record(key, description, predictions, corpus, folder, 0.0))
+    started = time.perf_counter()
+    predictions, description = tfidf_predictions(corpus)
+    seconds = time.perf_counter() - started
+    baselines.append(_record("tfidf", description, predictions, corpus, folder, seconds))
+    write_json(folder / "baselines.json", baselines)
+    for baseline in baselines:
+        log.info("%s: %s, accuracy %.4f", name, baseline.description, baseline.metrics.accuracy)
+
+
+def constant_labels(corpus: Corpus) -> dict[str, tuple[str, int]]:
+    """Constant answers fitted on train: name to (description, label value)."""
+    labels, train = corpus.labels, corpus.label[corpus.rows("train")]
+    counts = np.bincount(train - labels.low, minlength=labels.size)
+    majority = int(counts.argmax()) + labels.low
+    constants = {"majority": (f"always {labels.name(majority)} (most frequent)", majority)}
+    if labels.ordered:
+        median = int(np.median(train))
+        near = np.convolve(counts, np.ones(3), mode="same")
+        widest = int(near.argmax()) + labels.low
+        constants["median"] = (f"always {labels.name(median)} (median)", median)
+        constants["adjacent"] = (f"always {labels.name(widest)} (most neighbours)", widest)
+    return constants
+
+
+def tfidf_predictions(corpus: Corpus) -> tuple[Predictions, str]:
+    """Test predictions of TF-IDF + logistic regression, and what it is in words.
+
+    Words and word pairs for English, runs of 1 to 3 characters for Chinese. The vectoriser sees training
+    texts only; of two strengths of regularisation the better on validation is taken.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    chinese = corpus.language == "zh"
+    vectoriser = TfidfVectorizer(
+        analyzer="char" if chinese else "word",
+        ngram_range=(1, 3) if chinese else (1, 2),
+        min_df=_RARE if len(corpus) > 1000 else 1,
+        sublinear_tf=True,
+    )
+    rows = {split: corpus.rows(split) for split in ("train", "validation", "test")}
+    train = vectoriser.fit_transform(corpus.row_texts(rows["train"]))
+    others = {split: vectoriser.transform(corpus.row_texts(rows[split])) for split in ("validation", "test")}
+    actual = {split: corpus.label[rows[split]] for split in rows}
+    models = [LogisticRegression(C=c, max_iter=500).fit(train, actual["train"]) for c in _STRENGTHS]
+    model = max(models, key=lambda model: model.score(others["validation"], actual["validation"]))
+    probabilities = _spread(model.predict_proba(others["test"]), model.classes_, corpus)
+    kind = "characters 1-3" if chinese else "words 1-2"
+    return _from_probabilities(rows["test"], actual["test"], probabilities, corpus), (
+        f"TF-IDF ({kind}) + logistic regression, C={model.C:g}"
+    )
+
+
+def _spread(
+    found: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], corpus: Corpus
+) -> npt.NDArray[np.float64]:
+    """Columns for all labels of the corpus, also those that the training split does not hold."""
+    probabilities = np.zeros((len(found), corpus.labels.size))
+    probabilities[:, classes - corpus.labels.low] = found
+    return probabilities
+
+
+def _from_probabilities(
+    rows: npt.NDArray[np.int64],
+    actual: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.float64],
+    corpus: Corpus,
+) -> Predictions:
+    low, size = corpus.labels.low, corpus.labels.size
+    value = probabilities @ np.arange(low, low + size)
+    return Predictions(rows, actual, probabilities.argmax(axis=1) + low, value, probabilities, low, size)
+
+
+def _record(
+    key: str, description: str, predictions: Predictions, corpus: Corpus, folder: Path, seconds: float
+) -> Baseline:
+    predictions.save(folder / f"{key}.h5")
+    metrics = measure(predictions, ordered=corpus.labels.ordered)
+    return Baseline(key, description, metrics, seconds)
+
+
+if __name__ == "__main__":
+    run_stage(main, "corpus", __doc__)
