@@ -1,0 +1,193 @@
+"""Extraction: texts that the store does not have yet are encoded, and the corpus is published.
+
+Nothing here decides what a vector is: `features.encoder` computes it, `features.store` keeps it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from features.encoded import EncodedBatch, Text
+from features.forecast import Size, check_space, estimate, readable_bytes, readable_time
+from features.index import Index
+from features.manifest import Manifest
+from features.publishing import publish
+from features.store import Store, text_digests
+from features.writing import SHARD_BYTES, ShardWriter
+
+# So many tokens tell the rate that the forecast names; they are work that counts, not a rehearsal.
+_PROBE_TOKENS = 4096
+_WARM_UP_TEXTS = 8
+
+Report = Callable[[str], None]
+Progress = Callable[[int, int], None]
+
+
+class HasLengths(Protocol):
+    """What the forecast reads of tokenized texts."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """(B,) int32, tokens of each text."""
+
+
+class Encoder(Protocol):
+    """What extraction asks of an encoder; `features.encoder.FrozenEncoder` is one."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The identity of its vectors."""
+
+    def tokenize(self, texts: Sequence[Text]) -> HasLengths:
+        """Cut texts into pieces, without encoding them."""
+
+    def encode(self, texts: Sequence[Text]) -> Iterator[EncodedBatch]:
+        """Encode every text once, in batches of its own order."""
+
+
+@dataclass(frozen=True)
+class ExtractionSummary:
+    """What an extraction did.
+
+    texts: unique texts of the corpus. new: those encoded now. reused: those the store had.
+    tokens: of all texts. new_tokens: of the new ones.
+    shards, bytes: of the published corpus.
+    seconds: wall-clock time of everything.
+    """
+
+    texts: int
+    new: int
+    reused: int
+    tokens: int
+    new_tokens: int
+    shards: int
+    bytes: int
+    seconds: float
+
+
+def extract(
+    texts: Sequence[Text],
+    rows: npt.NDArray[np.int64],
+    encoder: Encoder,
+    store_root: Path,
+    out_folder: Path,
+    report: Report,
+    progress: Progress | None = None,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+) -> ExtractionSummary:
+    """Encode what is new and publish the corpus to a folder that `features.reading.FeatureStore` opens.
+
+    Interrupted at any moment, the next call goes on from the shards that were finished.
+
+    Args:
+        texts: U texts of the corpus.
+        rows: (N,) int64, text of each row.
+        encoder: computes the vectors.
+        store_root: the store of all encoders.
+        out_folder: gets `index.h5` and links to the shards in use; shards that it held before are removed.
+        report: gets lines for people: the forecast, and files of the store that cannot be used.
+        progress: called with (new texts done, new texts in all) after each batch.
+        shard_bytes: size at which a shard is closed.
+
+    Raises:
+        InputError: the store is held by another process, cannot be written or was removed meanwhile; the disk
+            cannot hold the vectors; the encoder met a text it cannot encode.
+    """
+    started = time.perf_counter()
+    digests = text_digests(texts)
+    with Store(store_root, encoder.manifest, report) as store:
+        new = store.missing(digests)
+        new_tokens = _Run(texts, digests, encoder, store, report, progress).encode(new, shard_bytes)
+        index = publish(out_folder, store, digests, rows)
+    return _summary(index, len(new), new_tokens, time.perf_counter() - started)
+
+
+def _summary(index: Index, new: int, new_tokens: int, seconds: float) -> ExtractionSummary:
+    return ExtractionSummary(
+        texts=len(index.lengths),
+        new=new,
+        reused=len(index.lengths) - new,
+        tokens=int(index.lengths.sum(dtype=np.int64)),
+        new_tokens=new_tokens,
+        shards=len(index.shards),
+        bytes=sum(shard.size for shard in index.shards),
+        seconds=seconds,
+    )
+
+
+class _Run:
+    """One extraction's encoding."""
+
+    def __init__(
+        self,
+        texts: Sequence[Text],
+        digests: npt.NDArray[np.uint8],
+        encoder: Encoder,
+        store: Store,
+        report: Report,
+        progress: Progress | None,
+    ) -> None:
+        self._texts = texts
+        self._digests = digests
+        self._encoder = encoder
+        self._store = store
+        self._report = report
+        self._progress = progress or (lambda done, total: None)
+        self._done = 0
+        self._total = 0
+
+    def encode(self, new: npt.NDArray[np.int64], shard_bytes: int) -> int:
+        """Encode the texts at positions `new`; gives their tokens."""
+        if not len(new):
+            self._report(f"all {len(self._texts):,} texts are in the store: nothing to encode")
+            return 0
+        self._total = len(new)
+        size = estimate(self._encoder, [self._texts[i] for i in new], self._store.manifest)
+        check_space(self._store.folder, size)
+        with ShardWriter(self._store, shard_bytes) as writer:
+            return self._spread_first(writer, new, size)
+
+    def _spread_first(self, writer: ShardWriter, new: npt.NDArray[np.int64], size: Size) -> int:
+        """A few texts from all over the corpus tell the rate before the rest is encoded."""
+        count = max(1, round(_PROBE_TOKENS / max(size.tokens / len(new), 1)))
+        if len(new) < 4 * count + _WARM_UP_TEXTS:
+            self._announce(size, None)
+            return self._encode(writer, new)
+        chosen = np.zeros(len(new), np.bool_)
+        chosen[np.linspace(0, len(new) - 1, count + _WARM_UP_TEXTS).astype(np.int64)] = True
+        probe = new[chosen]
+        tokens = self._encode(writer, probe[:_WARM_UP_TEXTS])
+        started = time.perf_counter()
+        probed = self._encode(writer, probe[_WARM_UP_TEXTS:])
+        rate = probed / (time.perf_counter() - started)
+        self._announce(size, rate)
+        return tokens + probed + self._encode(writer, new[~chosen])
+
+    def _announce(self, size: Size, rate: float | None) -> None:
+        line = (
+            f"{self._total:,} of {len(self._texts):,} texts are new: about {size.tokens:,} tokens, "
+            f"{readable_bytes(size.bytes)}"
+        )
+        if rate is not None:
+            line += f", {readable_time(size.tokens / rate)} at {rate:,.0f} tokens/s"
+        self._report(line)
+
+    def _encode(self, writer: ShardWriter, positions: npt.NDArray[np.int64]) -> int:
+        tokens = seen = 0
+        for batch in self._encoder.encode([self._texts[i] for i in positions]):
+            writer.add(self._digests[positions[batch.index]], batch)
+            tokens += int(batch.lengths.sum(dtype=np.int64))
+            seen += len(batch.index)
+            self._progress(self._done + seen, self._total)
+        if seen != len(positions):
+            raise RuntimeError(f"the encoder gave vectors for {seen} of {len(positions)} texts")
+        self._done += seen
+        return tokens
