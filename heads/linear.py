@@ -1,0 +1,34 @@
+"""Logistic or linear regression on the standardised pooled vector: the probe that other heads must beat.
+
+scores = W (x - mean) / scale + b, with x (B, D) the top layer's pooled vector and W (out_dim, D).
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from heads.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.options import require_fraction
+from heads.standardise import Standardiser
+
+
+class Linear(Head):
+    """One linear layer on the top layer's pooled vector.
+
+    Args:
+        shape: the sizes.
+        dropout: share of the standardised features dropped in training.
+    """
+
+    needs = frozenset({"pooled"})
+
+    def __init__(self, shape: HeadShape, *, dropout: float = 0.0) -> None:
+        require_fraction(dropout=dropout)
+        super().__init__(shape)
+        self.standardise = Standardiser(shape.dim)
+        self.dropout = nn.Dropout(dropout)
+        self.score = nn.Linear(shape.dim, shape.out_dim)
+
+    def forward(self, x: HeadInput) -> HeadOutput:
+        """Score the pooled vectors."""
+        return HeadOutput(self.score(self.dropout(self.standardise(x.vector))))

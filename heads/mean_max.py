@@ -1,0 +1,44 @@
+"""Mean and maximum of the real tokens, side by side, then a linear layer: strong and without attention.
+
+scores = W [mean(H'); max(H')] + b, with H' the standardised tokens (L, D) and W (out_dim, 2 D). Standardising
+is increasing in each dimension, so it is done to the two pooled vectors and not to the tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from heads.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.masking import masked_max, masked_mean
+from heads.options import require, require_fraction
+from heads.standardise import Standardiser
+
+
+class MeanMax(Head):
+    """Mean and maximum pooling of the top layer's tokens.
+
+    Args:
+        shape: the sizes.
+        dropout: share of the pooled features, and of the hidden layer, dropped in training.
+        hidden: units of a ReLU layer before the scores; 0 for none.
+    """
+
+    needs = frozenset({"tokens"})
+
+    def __init__(self, shape: HeadShape, *, dropout: float = 0.2, hidden: int = 0) -> None:
+        require_fraction(dropout=dropout)
+        require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
+        super().__init__(shape)
+        self.standardise = Standardiser(shape.dim)
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        if hidden:
+            layers += [nn.Linear(2 * shape.dim, hidden), nn.ReLU(), nn.Dropout(dropout)]
+        self.score = nn.Sequential(*layers, nn.Linear(hidden or 2 * shape.dim, shape.out_dim))
+
+    def forward(self, x: HeadInput) -> HeadOutput:
+        """Score the texts."""
+        tokens, real = x.sequence.to(self.dtype), x.real
+        mean, highest = masked_mean(tokens, real), masked_max(tokens, real)
+        pooled = torch.cat([self.standardise(mean), self.standardise(highest)], dim=1)
+        return HeadOutput(self.score(pooled))

@@ -1,0 +1,71 @@
+"""Classification: softmax over the labels, cross entropy, calibrated by a temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from heads.options import require_fraction
+from heads.tasks.base import Decoded, State, Task, Weighting, class_weights, number, numbers
+from heads.tasks.temperature import fit_temperature
+
+
+class Classify(Task):
+    """p(k) = softmax(scores / T); the loss is cross entropy at T = 1, and T is fitted on validation.
+
+    Args:
+        low, size: the labels.
+        class_weights: "balanced" weighs every class the same in the loss, "none" every text.
+        label_smoothing: share of the target that is spread over all labels in training.
+    """
+
+    hows = ("argmax",)
+
+    def __init__(
+        self, low: int, size: int, *, class_weights: Weighting = "none", label_smoothing: float = 0.0
+    ) -> None:
+        require_fraction(label_smoothing=label_smoothing)
+        super().__init__(low, size)
+        self.balanced = class_weights == "balanced"
+        self.label_smoothing = label_smoothing
+        self.weights = torch.ones(size)
+        self.temperature = 1.0
+
+    @property
+    def out_dim(self) -> int:
+        """One score a label."""
+        return self.size
+
+    def fit_loss(self, labels: Tensor) -> None:
+        """Count the classes, if they are to be balanced."""
+        if self.balanced:
+            self.weights = class_weights(self._classes(labels), self.size)
+
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy; with weights, the weighted mean."""
+        weights = self.weights.to(scores) if self.balanced else None
+        return F.cross_entropy(
+            scores, self._classes(labels), weight=weights, label_smoothing=self.label_smoothing
+        )
+
+    def fit_decoder(self, scores: Tensor, labels: Tensor) -> None:
+        """Fit the temperature."""
+        self.temperature = fit_temperature(scores, self._classes(labels))
+
+    def decode(self, scores: Tensor, how: str | None = None) -> Decoded:
+        """The most probable label."""
+        self._how(how)
+        scores = scores.detach().cpu().float()
+        return self._from_probabilities((scores / self.temperature).softmax(dim=1), scores.argmax(dim=1))
+
+    def state(self) -> State:
+        """Temperature and class weights."""
+        return {"temperature": self.temperature, "weights": self.weights.tolist()}
+
+    def load_state(self, state: Mapping[str, float | list[float]]) -> None:
+        """Restore them."""
+        self.temperature = number(state, "temperature")
+        self.weights = torch.tensor(numbers(state, "weights", self.size))
