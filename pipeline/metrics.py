@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,7 @@ class Metrics:
 
 def measure(predictions: Predictions, *, ordered: bool) -> Metrics:
     """All figures of one set of predictions; undefined ones (a correlation with a constant) are NaN."""
-    from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
+    from sklearn.metrics import precision_recall_fscore_support
 
     actual, predicted = predictions.actual, predictions.predicted
     labels = np.arange(predictions.low, predictions.low + predictions.size)
@@ -70,31 +71,21 @@ def measure(predictions: Predictions, *, ordered: bool) -> Metrics:
             for average, figures in averages.items()
             for name, figure in zip(("precision", "recall", "f1"), figures, strict=True)
         },
-        mcc=float(matthews_corrcoef(actual, predicted)),
+        mcc=_agreement(predictions, "mcc"),
         rating=measure_rating(predictions) if ordered else None,
     )
 
 
 def measure_rating(predictions: Predictions) -> RatingMetrics:
     """The figures that need an order."""
-    from sklearn.metrics import cohen_kappa_score
-
     actual, predicted, value = predictions.actual, predictions.predicted, predictions.value
-    labels = np.arange(predictions.low, predictions.low + predictions.size)
-    # Kappa divides by the expected disagreement, which is nought where both sides hold one same rating.
-    one_rating = len(np.unique(np.concatenate([actual, predicted]))) == 1
-    qwk = (
-        float("nan")
-        if one_rating
-        else cohen_kappa_score(actual, predicted, labels=labels, weights="quadratic")
-    )
     error = value - actual
     return RatingMetrics(
         adjacent_accuracy=adjacent_accuracy(actual, predicted),
         adjacent_raw=float((np.abs(error) <= 1.0).mean()),
         mae=float(np.abs(error).mean()),
         rmse=float(np.sqrt((error**2).mean())),
-        qwk=float(qwk),
+        qwk=_agreement(predictions, "qwk"),
         spearman=_spearman(actual, value),
     )
 
@@ -126,6 +117,19 @@ def neighbours_right(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     result = np.where(near, 0, matrix)
     result[np.diag_indices(size)] += np.where(near, matrix, 0).sum(axis=1)
     return result
+
+
+def _agreement(predictions: Predictions, name: Literal["mcc", "qwk"]) -> float:
+    """Matthews correlation or quadratic kappa; NaN where both sides hold one same label: neither exists."""
+    from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
+
+    actual, predicted = predictions.actual, predictions.predicted
+    if len(np.unique(np.concatenate([actual, predicted]))) == 1:
+        return float("nan")
+    if name == "mcc":
+        return float(matthews_corrcoef(actual, predicted))
+    labels = np.arange(predictions.low, predictions.low + predictions.size)
+    return float(cohen_kappa_score(actual, predicted, labels=labels, weights="quadratic"))
 
 
 def _spearman(actual: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> float:

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
 
 # Okabe & Ito (2008): eight colours that people with any common colour blindness tell apart.
 _CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+_ON_DARK = {"#0072B2": "#4AA3DF", "#000000": "#FFFFFF"}
 
 
-def label_colours(labels: Labels) -> tuple[str, ...]:
-    """One colour a label: steps of viridis for ratings (their order stays visible), Okabe-Ito for classes."""
+def label_colours(labels: Labels, *, dark: bool = False) -> tuple[str, ...]:
+    """One colour a label: steps of viridis for ratings (their order stays visible), Okabe-Ito for classes.
+
+    dark: for a dark ground, where the deepest colours would vanish, as the palest do on white.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
     if not labels.ordered and labels.size <= len(_CLASSES):
-        return _CLASSES[: labels.size]
-    # The palest end of the map is left out: yellow points vanish on white.
-    steps = [0.92 * k / max(labels.size - 1, 1) for k in range(labels.size)]
+        return tuple(_ON_DARK.get(c, c) if dark else c for c in _CLASSES[: labels.size])
+    low, high = (0.3, 1.0) if dark else (0.0, 0.92)
+    steps = [low + (high - low) * k / max(labels.size - 1, 1) for k in range(labels.size)]
     return tuple(to_hex(colormaps["viridis"](step)) for step in steps)
 
 

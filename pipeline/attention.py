@@ -1,0 +1,113 @@
+"""Stage: where an attentive head looks in chosen and sampled test texts, word by word and hop by hop."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from features.corpus import Corpus
+from features.reading import FeatureStore
+from features.words import Segmenter, segmenter
+from heads.base import Head, head_class
+from heads.saving import load_head
+from pipeline import layout
+from pipeline.data import HeadData
+from pipeline.heatmaps import plot_heatmap
+from pipeline.params import AttentionParams, Params, load_params
+from pipeline.predictions import Predictions
+from pipeline.run_data import open_data
+from pipeline.schema import dictionary_of
+from pipeline.scoring import predict
+from pipeline.stage import log, run_stage
+from pipeline.word_attention import Heatmap, Heatmaps, WordAttention, attention_per_word
+from pipeline.writing import write_json
+
+
+def main(name: str) -> None:
+    """Draw the heatmaps of one run into `layout.attention_folder(name)`."""
+    params = load_params()
+    run = params.run(name)
+    folder = layout.attention_folder(name)
+    if not head_class(run.head).attends:
+        write_json(folder / "attention.json", Heatmaps(name, attends=False, texts=()))
+        log.info("%s: head %s has no attention to show", name, run.head)
+        return
+    corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
+    head, task, _ = load_head(layout.head_folder(name, run.seeds[0]))
+    data = open_data(corpus, run, head.needs)
+    rows = choose_rows(corpus, params.attention)
+    predictions = predict(head, task, data, rows)
+    attentions = read_attention(head, data, rows, _spans(params, run.corpus))
+    maps = []
+    for i, attention in enumerate(attentions):
+        item = _heatmap(corpus, predictions, i, attention)
+        title = (
+            f"{name}: true {corpus.labels.name(item.actual)}, "
+            f"predicted {corpus.labels.name(item.predicted)} ({item.confidence:.0%})"
+        )
+        plot_heatmap(folder / item.picture, item.text, attention, title)
+        maps.append(item)
+    write_json(folder / "attention.json", Heatmaps(name, attends=True, texts=tuple(maps)))
+    log.info("%s: %d heatmaps", name, len(maps))
+
+
+def choose_rows(corpus: Corpus, params: AttentionParams) -> npt.NDArray[np.int64]:
+    """Test rows whose text holds one of the chosen strings, then a seeded sample of the others."""
+    rows = corpus.rows("test")
+    texts = corpus.row_texts(rows)
+    chosen = [
+        row for row, text in zip(rows, texts, strict=True) if any(part in text for part in params.texts)
+    ]
+    others = np.setdiff1d(rows, chosen)
+    sampled = np.random.default_rng(params.seed).permutation(others)[: params.sample]
+    return np.array([*chosen, *np.sort(sampled)], dtype=np.int64)
+
+
+@torch.inference_mode()
+def read_attention(
+    head: Head, data: HeadData, rows: npt.NDArray[np.int64], spans: Segmenter
+) -> list[WordAttention]:
+    """Word attention of each row's text, a pair following its text after one space."""
+    result = []
+    for row in rows:
+        output = head(data.input(np.array([row])))
+        assert output.attention is not None
+        weights = output.attention[0].double().cpu().numpy()
+        text = data.corpus.row_texts([row])[0]
+        result.append(attention_per_word(spans(text), _piece_spans(data, row), weights))
+    return result
+
+
+def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:
+    """(L, 2) int32 spans in the row's text as `Corpus.row_texts` joins it."""
+    text = int(data.corpus.text[row])
+    store: FeatureStore = data.store
+    _, spans, segments = store.pieces(text)
+    shift = len(data.corpus.texts[text].text) + 1
+    moved: npt.NDArray[np.int32] = np.where((segments == 1)[:, None], spans + shift, spans)
+    moved[segments < 0] = 0
+    return moved
+
+
+def _spans(params: Params, corpus: str) -> Segmenter:
+    declared = params.corpus(corpus)
+    return segmenter(declared.language, dictionary_of(declared))
+
+
+def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAttention) -> Heatmap:
+    row = int(predictions.rows[i])
+    return Heatmap(
+        row=row,
+        text=corpus.row_texts([row])[0],
+        actual=int(predictions.actual[i]),
+        predicted=int(predictions.predicted[i]),
+        value=float(predictions.value[i]),
+        confidence=float(predictions.confidence()[i]),
+        attention=attention,
+        picture=f"row-{row}.png",
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main, "run", __doc__)

@@ -1,0 +1,27 @@
+"""Stage: the report over all corpora and runs of `params.yaml`: a front page, and a page for each corpus."""
+
+from __future__ import annotations
+
+from pipeline import layout
+from pipeline.params import load_params
+from pipeline.report.gather import gather
+from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.rendering import write_page
+from pipeline.stage import guard, log
+
+
+def main() -> None:
+    """Write `index.html` and `<corpus>.html` into `layout.REPORTS`."""
+    params = load_params()
+    fronts = []
+    for name in params.corpora:
+        page, front = corpus_page(gather(name, params), params)
+        write_page(layout.REPORTS / f"{name}.html", page)
+        fronts.append(front)
+        log.info("%s: %s, %.1f MB", name, layout.REPORTS / f"{name}.html", len(page) / 1e6)
+    write_page(layout.REPORTS / "index.html", front_page(fronts, params))
+    log.info("open %s", layout.REPORTS / "index.html")
+
+
+if __name__ == "__main__":
+    guard(main)

@@ -1,0 +1,117 @@
+"""Stage: the one reading of the test split, by a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from features.corpus import Corpus
+from heads.base import Head, head_class
+from heads.saving import load_head
+from heads.tasks import Task
+from pipeline import layout
+from pipeline.data import HeadData
+from pipeline.metrics import Metrics, confusion, measure
+from pipeline.params import load_params
+from pipeline.plots import plot_confusion, plot_distributions
+from pipeline.predictions import Predictions
+from pipeline.results import Evaluation, GroupMetrics, SeedMetrics
+from pipeline.run_data import ENCODER_FILE, open_data
+from pipeline.scoring import predict
+from pipeline.stage import log, run_stage
+from pipeline.writing import read_json, write_json
+
+
+def main(name: str) -> None:
+    """Evaluate one run of `params.yaml` into `layout.evaluation_folder(name)`."""
+    run = load_params().run(name)
+    corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
+    data = open_data(corpus, run, head_class(run.head).needs)
+    folder = layout.evaluation_folder(name)
+    seeds, first = [], None
+    for seed in run.seeds:
+        head, task, _ = load_head(layout.head_folder(name, seed))
+        predictions, figures = _evaluate_seed(head, task, data, corpus, seed)
+        predictions.save(folder / f"predictions-{seed}.h5")
+        seeds.append(figures)
+        first = first or (head, task, predictions)
+    assert first is not None
+    head, task, predictions = first
+    encoder = read_json(layout.cache_folder(run.corpus) / ENCODER_FILE)
+    evaluation = Evaluation(
+        run=name,
+        corpus=run.corpus,
+        head=run.head,
+        task=run.task,
+        decoding=task.hows[0],
+        seeds=tuple(seeds),
+        groups=measure_groups(corpus, predictions),
+        head_parameters=sum(parameter.numel() for parameter in head.parameters()),
+        encoder_parameters=int(encoder["parameters"]),
+    )
+    write_json(folder / "evaluation.json", evaluation)
+    write_json(layout.metrics_file(name), short_metrics(evaluation.metrics))
+    _draw(folder, name, corpus, predictions)
+    log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))
+
+
+def _evaluate_seed(
+    head: Head, task: Task, data: HeadData, corpus: Corpus, seed: int
+) -> tuple[Predictions, SeedMetrics]:
+    rows, ordered = corpus.rows("test"), corpus.labels.ordered
+    decoded = {how: predict(head, task, data, rows, how) for how in task.hows}
+    shown, *others = task.hows
+    figures = {how: measure(predictions, ordered=ordered) for how, predictions in decoded.items()}
+    return decoded[shown], SeedMetrics(seed, figures[shown], {how: figures[how] for how in others})
+
+
+def measure_groups(corpus: Corpus, predictions: Predictions) -> tuple[GroupMetrics, ...]:
+    """Figures for each group among the predicted rows, most rows first; rows without a group are left out."""
+    if not corpus.groups:
+        return ()
+    group = corpus.group[predictions.rows]
+    result = []
+    for code in np.unique(group[group >= 0]):
+        part = _subset(predictions, np.flatnonzero(group == code))
+        result.append(GroupMetrics(corpus.groups[code], measure(part, ordered=corpus.labels.ordered)))
+    return tuple(sorted(result, key=lambda item: (-item.metrics.n, item.group)))
+
+
+def short_metrics(metrics: Metrics) -> dict[str, float]:
+    """The figures that fit a column of `dvc exp show`: short names, four decimals."""
+    figures = {"acc": metrics.accuracy, "f1": metrics.f1_macro, "mcc": metrics.mcc}
+    if metrics.rating is not None:
+        rating = metrics.rating
+        figures |= {"adj": rating.adjacent_accuracy, "mae": rating.mae, "qwk": rating.qwk}
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def _subset(predictions: Predictions, chosen: np.ndarray) -> Predictions:
+    probabilities = predictions.probabilities
+    return Predictions(
+        predictions.rows[chosen],
+        predictions.actual[chosen],
+        predictions.predicted[chosen],
+        predictions.value[chosen],
+        None if probabilities is None else probabilities[chosen],
+        predictions.low,
+        predictions.size,
+    )
+
+
+def _draw(folder: Path, name: str, corpus: Corpus, predictions: Predictions) -> None:
+    labels = corpus.labels
+    plot_confusion(folder / "confusion.png", predictions, labels, f"{name}: test rows")
+    plot_distributions(folder / "distribution.png", {name: predictions}, labels, f"{name}: test rows")
+    # DVC draws its own confusion matrix from pairs; names, as text, keep their order only as JSON.
+    pairs = [
+        {"actual": labels.names[i], "predicted": labels.names[j]}
+        for (i, j), count in np.ndenumerate(confusion(predictions))
+        for _ in range(count)
+    ]
+    write_json(layout.pairs_file(name), pairs)
+
+
+if __name__ == "__main__":
+    run_stage(main, "run", __doc__)

@@ -1,0 +1,41 @@
+"""How a training went: what `train` leaves behind for `compare`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.writing import read_json
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass: mean losses (the training one with penalties, as optimised) and validation accuracy."""
+
+    number: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a training went: its epochs, the one that was kept, seconds in all, and batches a second."""
+
+    epochs: tuple[Epoch, ...]
+    best: int
+    seconds: float
+    steps_per_second: float
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Accuracy on the validation split at the epoch that was kept."""
+        return self.epochs[self.best].validation_accuracy
+
+
+def read_fits(path: Path) -> dict[int, Fit]:
+    """The trainings of a run by seed, in the order they were made."""
+    return {
+        int(seed): Fit(**{**fit, "epochs": tuple(Epoch(**epoch) for epoch in fit["epochs"])})
+        for seed, fit in read_json(path).items()
+    }

@@ -1,0 +1,43 @@
+"""The best run against every other run and every baseline, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.intervals import Comparison, Verdict, compare, holm, verdict
+from pipeline.predictions import Predictions
+from pipeline.report.gather import CorpusResults, RunResults
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The best run against one other. p: McNemar's, adjusted by Holm for all contests of the corpus."""
+
+    other: str
+    about: str
+    comparison: Comparison
+    p: float
+    verdict: Verdict
+
+
+def contests(results: CorpusResults, best: RunResults | None) -> tuple[Contest, ...]:
+    """One contest for each other run, then for each baseline; none without a run."""
+    if best is None:
+        return ()
+    others = rivals(results, best)
+    found = [compare(best.predictions, other, ordered=results.ordered) for _, _, other in others]
+    adjusted = holm([item.p for item in found])
+    return tuple(
+        Contest(name, about, item, p, verdict(item.difference.value, p))
+        for (name, about, _), item, p in zip(others, found, adjusted, strict=True)
+    )
+
+
+def rivals(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Predictions]]:
+    """Name, description and predictions of all others; baselines that always answer alike come once."""
+    runs = [(run.name, run.params.head, run.predictions) for run in results.runs if run.name != best.name]
+    baselines: dict[bytes, tuple[str, str, Predictions]] = {}
+    for item in results.baselines:
+        answer = item.predictions.predicted.tobytes()
+        baselines.setdefault(answer, (item.baseline.name, item.baseline.description, item.predictions))
+    return [*runs, *baselines.values()]

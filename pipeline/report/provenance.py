@@ -1,0 +1,111 @@
+"""How to make the report again: commands, parameters, versions and digests."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from pipeline import layout
+from pipeline.params import Params
+from pipeline.report.gather import CorpusResults
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "h5py", "jieba", "dvc", "dvclive")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line: what, its value, and whether the value is code."""
+
+    name: str
+    value: str
+    code: bool = True
+
+
+def commands(results: CorpusResults) -> tuple[str, ...]:
+    """What makes this corpus's part of the report, from the project's folder; `dvc repro` does it all."""
+    stages = [f"{stage}@{results.name}" for stage in ("prepare", "extract", "baselines", "words", "tsne")]
+    runs = [f"{stage}@{run.name}" for run in results.runs for stage in ("train", "evaluate", "attention")]
+    return ("dvc repro", f"dvc repro {' '.join(stages)}", *([f"dvc repro {' '.join(runs)}"] if runs else []))
+
+
+def digests(results: CorpusResults) -> tuple[Fact, ...]:
+    """What identifies the data and the vectors."""
+    manifest = results.manifest
+    return (
+        Fact("corpus.h5 (SHA-256)", _sha256(layout.corpus_folder(results.name) / "corpus.h5")),
+        Fact("encoder", manifest.model),
+        Fact("weights (BLAKE2b-128)", manifest.weights),
+        Fact("tokenizer (BLAKE2b-128)", manifest.tokenizer),
+        Fact("encoding code (BLAKE2b-128)", manifest.code),
+        Fact("key of the vectors", manifest.key),
+        Fact("layers cached", ", ".join(map(str, manifest.layers)), code=False),
+        Fact("pooled vectors", ", ".join(manifest.vectors), code=False),
+        Fact("longest text", f"{manifest.max_length} pieces, special tokens included", code=False),
+        Fact("arithmetic", f"{manifest.precision}; tokens at rest: {manifest.tokens}", code=False),
+        *(Fact(f"head weights of {run.name} (SHA-256)", digest) for run in results.runs
+          if (digest := _head_digest(run.name, run.params.seeds[0]))),
+    )  # fmt: skip
+
+
+def versions(results: CorpusResults) -> tuple[Fact, ...]:
+    """Libraries here, and where they differ those that computed the vectors."""
+    computed = dict(results.manifest.libraries)
+    facts = [Fact("Python", platform.python_version(), code=False)]
+    for package in _PACKAGES:
+        try:
+            here = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+        then = computed.get(package, here)
+        facts.append(Fact(package, here if then == here else f"{here} (vectors: {then})", code=False))
+    return tuple(facts)
+
+
+def corpus_yaml(results: CorpusResults, params: Params) -> str:
+    """The entries of `params.yaml` that this corpus's part of the report depends on, as read."""
+    data = params.model_dump(exclude_defaults=True)
+    encoder = results.params.encode.encoder
+    chosen = {
+        "encoders": {encoder: data["encoders"][encoder]},
+        "corpora": {results.name: data["corpora"][results.name]},
+        "runs": {run.name: data["runs"][run.name] for run in results.runs},
+        "training": params.training.model_dump(),
+        "attention": params.attention.model_dump(),
+    }
+    buffer = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_unicode = True
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 100
+    yaml.dump(_lists(chosen), buffer)
+    return buffer.getvalue()
+
+
+def written_at(paths: list[Path]) -> str:
+    """When the newest of the files was written, in UTC."""
+    times = [path.stat().st_mtime for path in paths if path.exists()]
+    return datetime.fromtimestamp(max(times), UTC).strftime("%Y-%m-%d %H:%M UTC") if times else "–"
+
+
+def _lists(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _head_digest(run: str, seed: int) -> str | None:
+    path = layout.head_folder(run, seed) / "head.safetensors"
+    return _sha256(path) if path.is_file() else None

@@ -1,0 +1,141 @@
+"""From templates to one HTML file that asks nothing of the network, whatever the data holds.
+
+Every value is escaped by jinja2. Beyond that each page carries a content security policy that lets only our
+own scripts run, named by their digests, and loads nothing from anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+_STYLES = ("base.css", "tables.css", "figures.css", "print.css")
+_NONE = "–"
+
+
+def render(template: str, scripts: tuple[str, ...], **values: Any) -> str:
+    """A complete page: the template with styles and the named scripts of `static/` inside it."""
+    sources = [_static(name) for name in scripts]
+    return _environment().get_template(template).render(
+        styles=Markup("\n".join(_static(name) for name in _STYLES)),
+        scripts=[Markup(source) for source in sources],
+        policy=content_policy(sources),
+        **values,
+    )
+
+
+def content_policy(scripts: list[str]) -> str:
+    """The policy that forbids requests and runs no script but the given ones (CSP level 3, hashes)."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        f"base-uri 'none'; form-action 'none'"
+    )
+
+
+def picture(path: Path) -> str:
+    """A PNG as a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write UTF-8; whole or not at all. Lone surrogates, which UTF-8 cannot say, become U+FFFD."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(page.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
+    partial.replace(path)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share for people.
+
+    >>> percent(0.7249), percent(float("nan"))
+    ('72.5 %', '–')
+    """
+    return _NONE if math.isnan(share) else f"{share * 100:.{digits}f} %"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with fixed decimals and a true minus sign.
+
+    >>> number(-0.12345), number(float("nan"))
+    ('−0.123', '–')
+    """
+    return _NONE if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(share: float) -> str:
+    """A difference of shares in percentage points.
+
+    >>> signed(0.0123), signed(-0.5)
+    ('+1.2', '−50.0')
+    """
+    return _NONE if math.isnan(share) else f"{share * 100:+.1f}".replace("-", "−")
+
+
+def thousands(value: int) -> str:
+    """A whole number with separators.
+
+    >>> thousands(8765696)
+    '8,765,696'
+    """
+    return f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(0.484), duration(86.3), duration(7300)
+    ('0.48 s', '1 min 26 s', '2 h 1 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def excerpt(text: str, limit: int = 400) -> str:
+    """The first characters of a text, with an ellipsis where something is left out.
+
+    >>> excerpt("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def size(value: int) -> str:
+    """Bytes for people, in decimal units.
+
+    >>> size(133_264_754)
+    '133 MB'
+    """
+    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{max(value / 1e6, 0.1):.3g} MB"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pipeline.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (percent, number, signed, thousands, duration, excerpt, size, picture):
+        environment.filters[function.__name__] = function
+    return environment
+
+
+def _static(name: str) -> str:
+    return (resources.files("pipeline.report") / "static" / name).read_text("utf-8")

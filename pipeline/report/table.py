@@ -1,0 +1,177 @@
+"""The runs table: every figure of every run, the baselines in the same table."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.metrics import Metrics, RatingMetrics
+from pipeline.report.gather import BaselineResults, CorpusResults, RunResults
+from pipeline.report.rendering import number, percent, thousands
+
+KINDS = {
+    "classify": "classification",
+    "binary": "classification",
+    "regress": "regression",
+    "ordinal": "ordinal",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure: short title, what it is, how it is written, and which way is better."""
+
+    title: str
+    about: str
+    read: Callable[[Metrics], float]
+    write: Callable[[float], str]
+    higher: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure as written and as sorted; `best` marks the best run's (not a baseline's)."""
+
+    text: str
+    value: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run or baseline. `spread` is the standard deviation of accuracy over seeds, or empty."""
+
+    name: str
+    kind: str
+    about: str
+    decoding: str
+    seeds: int
+    spread: str
+    cells: tuple[Cell, ...]
+    parameters: Cell
+    seconds: float
+
+
+def _rating(read: Callable[[RatingMetrics], float]) -> Callable[[Metrics], float]:
+    return lambda metrics: read(metrics.rating) if metrics.rating else math.nan
+
+
+_COMMON = (
+    Column("accuracy", "share of test rows whose label is predicted exactly", lambda m: m.accuracy, percent),
+    Column("macro F1", "mean over labels of the F1 score; each label counts once", lambda m: m.f1_macro, number),
+    Column("macro P", "mean over labels of the precision", lambda m: m.precision_macro, number),
+    Column("macro R", "mean over labels of the recall", lambda m: m.recall_macro, number),
+    Column("weighted F1", "mean F1, labels weighted by their rows", lambda m: m.f1_weighted, number),
+    Column("weighted P", "mean precision, labels weighted by their rows", lambda m: m.precision_weighted, number),
+    Column("weighted R", "mean recall, labels weighted by their rows", lambda m: m.recall_weighted, number),
+    Column("MCC", "Matthews correlation: 0 is chance, 1 is perfect", lambda m: m.mcc, number),
+)
+_RATINGS = (
+    Column(
+        "±1",
+        "share whose predicted rating, a whole number, misses by at most one",
+        _rating(lambda m: m.adjacent_accuracy),
+        percent,
+    ),
+    Column(
+        "±1 raw",
+        "share whose value before rounding misses by at most 1.0; rounding widens that to 1.5",
+        _rating(lambda m: m.adjacent_raw),
+        percent,
+    ),
+    Column("MAE", "mean absolute error of the value, in ratings", _rating(lambda m: m.mae), number, False),
+    Column("RMSE", "root mean square error of the value", _rating(lambda m: m.rmse), number, False),
+    Column("QWK", "Cohen's kappa with quadratic weights", _rating(lambda m: m.qwk), number),
+    Column("Spearman", "rank correlation of value and rating", _rating(lambda m: m.spearman), number),
+)
+
+
+def metric_columns(*, ordered: bool) -> tuple[Column, ...]:
+    """The figures shown, those that need an order right after accuracy."""
+    return (_COMMON[0], *_RATINGS, *_COMMON[1:]) if ordered else _COMMON
+
+
+def runs_table(results: CorpusResults) -> tuple[Line, ...]:
+    """All runs, then all baselines."""
+    columns = metric_columns(ordered=results.ordered)
+    means = [mean_metrics([seed.metrics for seed in run.evaluation.seeds]) for run in results.runs]
+    best = tuple(_best(column, means) for column in columns)
+    runs = [_run_line(run, mean, columns, best) for run, mean in zip(results.runs, means, strict=True)]
+    return (*runs, *(_baseline_line(item, columns) for item in results.baselines))
+
+
+def mean_metrics(seeds: list[Metrics]) -> Metrics:
+    """The mean of each figure over seeds."""
+    first = seeds[0]
+    if len(seeds) == 1:
+        return first
+    rating = None
+    if first.rating is not None:
+        parts = [dataclasses.asdict(item.rating) for item in seeds if item.rating is not None]
+        rating = RatingMetrics(**{name: _mean([part[name] for part in parts]) for name in parts[0]})
+    names = [field.name for field in dataclasses.fields(Metrics) if field.name not in ("n", "rating")]
+    means = {name: _mean([getattr(item, name) for item in seeds]) for name in names}
+    return Metrics(n=first.n, rating=rating, **means)
+
+
+def kind_of(task: str) -> str:
+    """A task's kind in words; the name of a task that the report does not know stands for itself."""
+    return KINDS.get(task, task)
+
+
+def options_of(run: RunResults) -> str:
+    """The head's and the task's options as one writes them."""
+    given = {**run.params.options, **run.params.task_options}
+    return ", ".join(f"{name} {value}" for name, value in given.items())
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _best(column: Column, metrics: list[Metrics]) -> float:
+    values = [value for item in metrics if not math.isnan(value := column.read(item))]
+    return (max if column.higher else min)(values, default=math.nan)
+
+
+def _run_line(
+    run: RunResults, mean: Metrics, columns: tuple[Column, ...], best: tuple[float, ...]
+) -> Line:
+    cells = [
+        Cell(column.write(value), value, best=value == top)
+        for column, top in zip(columns, best, strict=True)
+        for value in [column.read(mean)]
+    ]
+    evaluation = run.evaluation
+    options = options_of(run)
+    return Line(
+        name=run.name,
+        kind=kind_of(run.params.task),
+        about=f"{run.params.head}{f' ({options})' if options else ''}",
+        decoding=evaluation.decoding,
+        seeds=len(evaluation.seeds),
+        spread=_spread([seed.metrics.accuracy for seed in evaluation.seeds]),
+        cells=tuple(cells),
+        parameters=Cell(thousands(evaluation.head_parameters), evaluation.head_parameters, best=False),
+        seconds=run.seconds,
+    )
+
+
+def _baseline_line(item: BaselineResults, columns: tuple[Column, ...]) -> Line:
+    baseline = item.baseline
+    values = [column.read(baseline.metrics) for column in columns]
+    cells = [Cell(c.write(value), value, best=False) for c, value in zip(columns, values, strict=True)]
+    return Line(
+        baseline.name, "baseline", baseline.description, "", 1, "", tuple(cells), Cell("–", -1, False),
+        baseline.seconds,
+    )  # fmt: skip
+
+
+def _spread(values: list[float]) -> str:
+    if len(values) < 2:
+        return ""
+    mean = _mean(values)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return f"± {deviation * 100:.1f}"

@@ -1,0 +1,125 @@
+"""Stage: a head learns from the cached embeddings of the training split, once for each seed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import torch
+from tqdm import tqdm
+
+from features.corpus import Corpus
+from features.errors import InputError
+from features.labels import Labels
+from heads.base import HeadShape, build_head, head_class
+from heads.saving import HeadConfig, save_head
+from heads.tasks import Task, build_task
+from pipeline import layout
+from pipeline.data import HeadData
+from pipeline.fits import Epoch, Fit
+from pipeline.params import Params, RunParams, load_params
+from pipeline.run_data import open_data
+from pipeline.stage import log, run_stage
+from pipeline.training import fit_head
+from pipeline.writing import write_json
+
+
+def main(name: str) -> None:
+    """Train one run of `params.yaml` into `layout.head_folder(name)`."""
+    params = load_params()
+    run = params.run(name)
+    corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
+    data = open_data(corpus, run, head_class(run.head).needs)
+    fits = {seed: _train_seed(name, params, corpus, data, seed) for seed in run.seeds}
+    write_json(layout.training_file(name), fits)
+
+
+def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:
+    run, settings = params.run(name), params.training_of(name)
+    labels = corpus.labels
+    rows = {split: corpus.rows(split) for split in ("train", "validation")}
+    for split, members in rows.items():
+        if len(members) == 0:
+            raise InputError(
+                f"corpus {corpus.name!r} has no {split} rows, and training needs some; "
+                f"see `corpora.{corpus.name}.split` in params.yaml"
+            )
+    torch.manual_seed(seed)
+    task = build_task(run.task, labels.low, labels.size, labels.ordered, run.task_options)
+    shape = HeadShape(data.dim, data.layers, task.out_dim)
+    head = build_head(run.head, shape, run.options, output=task.output_layer())
+    with (
+        tqdm(total=settings.epochs, desc=f"{name}, seed {seed}", unit="epoch") as bar,
+        _Curves(name) as curves,
+    ):
+
+        def on_epoch(epoch: Epoch) -> None:
+            bar.update()
+            bar.set_postfix(
+                validation=f"{epoch.validation_loss:.4f}", accuracy=f"{epoch.validation_accuracy:.3f}"
+            )
+            if seed == run.seeds[0]:
+                curves.add(epoch)
+
+        fit = fit_head(head, task, data, rows["train"], rows["validation"], settings, seed, on_epoch)
+    save_head(layout.head_folder(name, seed), head, _config(run, shape, task, labels, data, seed))
+    log.info(
+        "%s: %d epochs in %.1f s, best %d with validation accuracy %.4f",
+        name,
+        len(fit.epochs),
+        fit.seconds,
+        fit.best + 1,
+        fit.epochs[fit.best].validation_accuracy,
+    )
+    return fit
+
+
+def _config(
+    run: RunParams, shape: HeadShape, task: Task, labels: Labels, data: HeadData, seed: int
+) -> HeadConfig:
+    return HeadConfig(
+        head=run.head,
+        shape=shape,
+        task=run.task,
+        low=labels.low,
+        size=labels.size,
+        ordered=labels.ordered,
+        layers=data.selection.layers,
+        vector=data.selection.vectors[-1] if "pooled" in data.selection.needs else None,
+        seed=seed,
+        options=dict(run.options),
+        task_options=dict(run.task_options),
+        task_state=task.state(),
+    )
+
+
+class _Curves:
+    """The loss curves, written by dvclive for `dvc plots` and the report."""
+
+    def __init__(self, run: str) -> None:
+        from dvclive.live import Live
+
+        # dvclive's defaults would rewrite dvc.yaml in the middle of the stage and save an experiment.
+        self._live = Live(
+            dir=str(layout.curves_folder(run)),
+            save_dvc_exp=False,
+            dvcyaml=None,
+            report=None,
+            monitor_system=False,
+        )
+
+    def __enter__(self) -> _Curves:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.end()
+
+    def add(self, epoch: Epoch) -> None:
+        """Add one point to each curve."""
+        for name, value in asdict(epoch).items():
+            if name != "number":
+                self._live.log_metric(name, value)
+        self._live.next_step()
+
+
+if __name__ == "__main__":
+    run_stage(main, "run", __doc__)

@@ -1,0 +1,126 @@
+"""Training a head on cached embeddings: AdamW, early stopping on the validation loss, the best epoch kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from heads.base import Head
+from heads.tasks import Task
+from pipeline.data import HeadData
+from pipeline.fits import Epoch, Fit
+from pipeline.params import TrainingParams
+
+_TOKEN_SAMPLE = 2000  # training texts whose tokens a head's standardisation is fitted on
+_SCORE_BATCH = 256
+_CLIP = 5.0  # largest norm of a gradient step; protects the first steps on features of unknown scale
+
+
+def fit_head(
+    head: Head,
+    task: Task,
+    data: HeadData,
+    train: npt.NDArray[np.int64],
+    validation: npt.NDArray[np.int64],
+    settings: TrainingParams,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Fit:
+    """Train in place and leave the head at its best epoch, in evaluation mode.
+
+    Args:
+        head: built for `task` and for the sizes of `data`.
+        task: gives the loss and the decoding; its decoder is fitted on validation at the end.
+        data: where batches come from.
+        train: (n,) int64 rows to learn from.
+        validation: (m,) int64 rows that decide when to stop.
+        settings: the optimiser's settings.
+        seed: order of the batches and dropout.
+        on_epoch: called after each epoch.
+    """
+    started = time.perf_counter()
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    _fit_standardisation(head, task, data, train, seed)
+    optimiser = torch.optim.AdamW(
+        head.param_groups(settings.learning_rate), weight_decay=settings.weight_decay
+    )
+    epochs: list[Epoch] = []
+    best, kept, steps = 0, _copy(head), 0
+    for number in range(settings.epochs):
+        train_loss, count = _one_epoch(head, task, optimiser, data, train, settings.batch_size, generator)
+        steps += count
+        epochs.append(Epoch(number, train_loss, *_validate(head, task, data, validation)))
+        on_epoch(epochs[-1])
+        if number == 0 or epochs[-1].validation_loss < epochs[best].validation_loss:
+            best, kept = number, _copy(head)
+        elif number - best >= settings.patience:
+            break
+    head.load_state_dict(kept)
+    head.eval()
+    task.fit_decoder(score(head, data, validation), data.labels(validation))
+    seconds = time.perf_counter() - started
+    return Fit(tuple(epochs), best, seconds, steps / seconds)
+
+
+@torch.inference_mode()
+def score(head: Head, data: HeadData, rows: npt.NDArray[np.int64]) -> Tensor:
+    """The head's scores (n, out_dim) float32 for rows, in their order."""
+    head.eval()
+    result: Tensor | None = None
+    place = {int(row): i for i, row in enumerate(rows)}
+    for batch in data.batches(rows, _SCORE_BATCH):
+        scores = head(batch.input).scores
+        if result is None:
+            result = scores.new_empty(len(rows), scores.shape[1])
+        result[[place[int(row)] for row in batch.rows]] = scores
+    return result if result is not None else torch.empty(0, head.shape.out_dim)
+
+
+def _fit_standardisation(
+    head: Head, task: Task, data: HeadData, train: npt.NDArray[np.int64], seed: int
+) -> None:
+    task.fit_loss(data.labels(train))
+    head.fit(data.pooled(train))
+    if (tokens := data.token_sample(train, _TOKEN_SAMPLE, seed)) is not None:
+        head.fit_tokens(tokens)
+
+
+def _one_epoch(
+    head: Head,
+    task: Task,
+    optimiser: torch.optim.Optimizer,
+    data: HeadData,
+    rows: npt.NDArray[np.int64],
+    batch_size: int,
+    generator: np.random.Generator,
+) -> tuple[float, int]:
+    head.train()
+    total, steps = 0.0, 0
+    for batch in data.batches(rows, batch_size, generator):
+        output = head(batch.input)
+        loss = task.loss(output.scores, batch.labels)
+        if output.penalty is not None:
+            loss = loss + output.penalty
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(head.parameters(), _CLIP)
+        optimiser.step()
+        total += float(loss.detach()) * len(batch.rows)
+        steps += 1
+    return total / len(rows), steps
+
+
+def _validate(head: Head, task: Task, data: HeadData, rows: npt.NDArray[np.int64]) -> tuple[float, float]:
+    scores, labels = score(head, data, rows), data.labels(rows)
+    predicted = task.decode(scores).predicted
+    return float(task.loss(scores, labels)), float((predicted == labels).float().mean())
+
+
+def _copy(head: Head) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in head.state_dict().items()}

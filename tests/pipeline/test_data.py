@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from features.errors import InputError
+from pipeline.data import HeadData
+from pipeline.run_data import absolute_layers
+from tests.pipeline.demo import make_corpus, make_data
+
+BOTH = frozenset({"pooled", "tokens"})
+
+
+def test_a_batch_holds_the_vectors_of_its_rows(tmp_path: Path) -> None:
+    """Tokens are padded with zeros to the longest text, and the mask says which are real."""
+    corpus, data = make_data(tmp_path, BOTH, layers=(1, 2))
+    rows = corpus.rows("test")[:4]
+    batch = data.input(rows)
+    assert batch.tokens is not None
+    assert batch.mask is not None
+    assert batch.pooled is not None
+    lengths = [len(corpus.texts[row].text.split()) + 2 for row in rows]
+    assert batch.mask.sum(1).tolist() == lengths
+    assert batch.tokens.shape == (4, 2, max(lengths), 8)
+    assert not batch.tokens.transpose(1, 2)[~batch.mask].any()
+    expected = torch.tensor(corpus.label[rows] * 4.0)
+    assert torch.equal(batch.tokens[:, 1, 0, 3].double(), expected)
+    assert torch.equal(batch.pooled[:, 0, 3].double(), expected)
+
+
+def test_what_a_head_does_not_need_is_not_read(tmp_path: Path) -> None:
+    """A head on pooled vectors gets no tokens, and one on tokens no pooled vectors."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    _, pooled = make_data(tmp_path / "a", frozenset({"pooled"}))
+    _, tokens = make_data(tmp_path / "b", frozenset({"tokens"}))
+    assert pooled.input(np.array([0])).tokens is None
+    assert tokens.input(np.array([0])).pooled is None
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_an_epoch_sees_every_row_once(tmp_path: Path, seed: int | None) -> None:
+    """Shuffled or in order, batches partition the rows, and no batch is larger than asked for."""
+    corpus, data = make_data(tmp_path, BOTH)
+    rows = corpus.rows("train")
+    generator = None if seed is None else np.random.default_rng(seed)
+    batches = list(data.batches(rows, 7, generator))
+    assert sorted(int(row) for batch in batches for row in batch.rows) == rows.tolist()
+    assert max(len(batch.rows) for batch in batches) == 7
+    for batch in batches:
+        assert batch.labels.tolist() == corpus.label[batch.rows].tolist()
+
+
+def test_a_cache_of_another_version_is_refused(tmp_path: Path) -> None:
+    """A corpus and a cache with different numbers of rows do not belong together."""
+    _, data = make_data(tmp_path, BOTH)
+    with pytest.raises(InputError, match="120 rows and corpus 'demo' 30"):
+        HeadData(make_corpus(30), data.store, data.selection)
+
+
+def test_layers_count_from_either_end() -> None:
+    """Negative layers count from the last hidden state; repeats fall together."""
+    assert absolute_layers([-1, 4, 6, 0], 6) == (0, 4, 6)
