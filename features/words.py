@@ -57,7 +57,8 @@ def _jieba(dictionary: Path | None):  # type: ignore[no-untyped-def]
     if not dictionary.is_file():
         raise InputError(f"the jieba dictionary {dictionary} does not exist; see `words.dictionary`")
     try:
-        tokenizer.load_userdict(str(dictionary))
+        with dictionary.open("rb") as file:  # given a path, jieba leaves the file open
+            tokenizer.load_userdict(file)
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(
             f"jieba cannot read {dictionary} ({error}); expected UTF-8 lines: word, frequency, tag"

@@ -84,6 +84,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (folder / "demo.csv").write_text("review,stars\n" + rows)
     project = Project(folder)
     project.run("git", "init", "--quiet")
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    project.run("git", *identity, "commit", "--quiet", "--allow-empty", "--message", "Start")
     stages = project.repro()
     assert {"prepare@demo", "extract@demo", "train@demo-attn", "compare"} <= stages
     assert project.extraction()["new"] == 90
