@@ -1,0 +1,1 @@
+"""The bundled mini encoders, and the program that pretrained them."""
