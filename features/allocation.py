@@ -1,4 +1,4 @@
-"""Memory that the forward pass frees stays in the process, so that the next batch does not fault it in again."""
+"""Memory that a forward pass frees stays in the process, so that the next does not fault it in again."""
 
 from __future__ import annotations
 

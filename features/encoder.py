@@ -14,7 +14,9 @@ from torch import nn
 
 from features import device as devices
 from features import packing, tokenising, weights
+from features.ahead import map_ahead
 from features.allocation import keep_freed_memory
+from features.batch import Batch, Limit
 from features.encoded import EncodedBatch, Text
 from features.errors import InputError
 from features.finite import check_finite
@@ -24,6 +26,7 @@ from features.manifest import Manifest, code_fingerprint
 from features.tokenising import Tokenized
 
 CHUNK = 4096
+_SMALLEST = 512
 _CODE = (
     "encoder.py",
     "forward.py",
@@ -154,28 +157,38 @@ class FrozenEncoder:
         Raises:
             InputError: an embedding is not finite, or a single text does not fit into the device's memory.
         """
-        allowed = budget or devices.token_budget(self.device, self.dim)
+        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+        limit = Limit(budget or devices.token_budget(self.device, self.dim))
+        batches = self._batches(texts, limit, workers if budget is None else 1)
         done = 0
-        for start in range(0, len(texts), CHUNK):
-            pieces = self.tokenize(texts[start : start + CHUNK])
-            order = np.argsort(-pieces.lengths, kind="stable")
-            pending = pieces.take(order)
-            first = 0
-            while first < len(order):
-                end = first + packing.fill(pending.lengths[first:], allowed)
-                batch = pending.cut(first, end)
-                try:
-                    states = self.forward.packed(batch)
-                except RuntimeError as error:
-                    allowed = _halved(allowed, batch, error)
-                    continue
-                encoded = states.to_batch(order[first:end] + start, batch)
+        for computed in map_ahead(lambda batch: self._compute(batch, limit), batches, workers):
+            for encoded in computed:
                 check_finite(encoded, texts)
-                first = end
                 done += len(encoded.index)
                 yield encoded
                 if progress is not None:
                     progress(done, len(texts))
+
+    def _batches(self, texts: Sequence[Text], limit: Limit, share: int) -> Iterator[Batch]:
+        """Sort each chunk by length and cut it; a chunk too small for all workers is cut finer."""
+        for start in range(0, len(texts), CHUNK):
+            pieces = self.tokenize(texts[start : start + CHUNK])
+            order = np.argsort(-pieces.lengths, kind="stable")
+            pending = pieces.take(order)
+            fair = max(_SMALLEST, -(-int(pieces.lengths.sum()) // share))
+            first = 0
+            while first < len(order):
+                end = first + packing.fill(pending.lengths[first:], min(limit.tokens, fair))
+                yield Batch(order[first:end] + start, pending.cut(first, end))
+                first = end
+
+    def _compute(self, batch: Batch, limit: Limit) -> list[EncodedBatch]:
+        """Run a batch, in halves where the device's memory does not hold it."""
+        try:
+            return [self.forward.packed(batch.pieces).to_batch(batch.index, batch.pieces)]
+        except RuntimeError as error:
+            limit.shrink(batch, error)
+        return [encoded for half in batch.halves() for encoded in self._compute(half, limit)]
 
     def top(self, k: int) -> nn.Module:
         """A trainable float32 copy of the last k layers.
@@ -201,16 +214,3 @@ class FrozenEncoder:
                 f"max_length is {self.spec.max_length}, but `{self.spec.model}` takes {shortest} to "
                 f"{longest} pieces; set `max_length:` within that"
             )
-
-
-def _halved(budget: int, batch: Tokenized, error: RuntimeError) -> int:
-    """Half of what a batch held, after the device ran out of memory; other errors are raised again."""
-    if not devices.is_out_of_memory(error):
-        raise error
-    pieces = int(batch.lengths.sum())
-    if len(batch.lengths) == 1:
-        raise InputError(
-            f"the device's memory does not hold one text of {pieces} pieces; set a smaller `max_length:`, or "
-            f"ENCODE_ONCE_DEVICE=cpu"
-        ) from None
-    return min(budget, pieces) // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,7 @@ class Stack:
     position_start: int
     positions: int
     wants_types: bool
-    _captured: dict[int, torch.Tensor] = field(default_factory=dict)
+    _captured: threading.local = field(default_factory=threading.local)
 
     def prepare(self, wanted: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
         """Keep the layers up to the highest wanted hidden state, packed attention, products in `dtype`."""
@@ -55,15 +56,14 @@ class Stack:
 
     def forward(self, **inputs: Any) -> dict[int, torch.Tensor]:
         """Hidden states (1, T, D) of the captured layers, and under -1 the top one."""
-        self._captured.clear()
+        captured: dict[int, torch.Tensor] = {}
+        self._captured.states = captured
         top: torch.Tensor = self.model(**inputs).last_hidden_state
-        states = {**self._captured, -1: top}
-        self._captured.clear()
-        return states
+        return {**captured, -1: top}
 
     def _capture(self, number: int) -> Any:
         def hook(_module: nn.Module, args: tuple[Any, ...]) -> None:
-            self._captured[number] = args[0]
+            self._captured.states[number] = args[0]
 
         return hook
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from features import weights
+from features.ahead import map_ahead
 from features.encoded import EncodedBatch, Text
 from features.encoder import FrozenEncoder
 from features.errors import InputError
@@ -86,13 +87,13 @@ def measure_parity(encoder: FrozenEncoder, texts: Sequence[Text]) -> Parity:
 
     Where tokens are not kept, the pooled vectors stand for them.
     """
-    plain = plain_forward(encoder)
+    plain = list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
     tokens: list[npt.NDArray[np.float64]] = []
     pooled: list[npt.NDArray[np.float64]] = []
     longest = sum(encoder.tokenize(texts).lengths.tolist())
     for batch in encoder.encode(texts, budget=longest):
         for position, stored_tokens, stored_pooled in _texts_of(batch):
-            expected_tokens, expected_pooled = plain(texts[position])
+            expected_tokens, expected_pooled = plain[position]
             pooled.append(_cosines(stored_pooled, expected_pooled))
             tokens.append(_cosines(stored_tokens, expected_tokens) if batch.tokens else pooled[-1])
     token_cosines = np.concatenate(tokens)

@@ -115,14 +115,14 @@ class Head(nn.Module, ABC):
 
     Attributes:
         needs: which of "pooled" and "tokens" it reads; nothing else is loaded for it.
-        attends: whether its output has attention.
+        attends: whether its output has attention; a class may say yes and one of its heads no.
         needs_encoder: whether it is built from the encoder's own top layers (`encoder_top=`).
         shape: the sizes it was built for.
         output: applied to the scores; the task's own output layer where it has one.
     """
 
     needs: ClassVar[frozenset[Literal["pooled", "tokens"]]]
-    attends: ClassVar[bool] = False
+    attends: bool = False
     needs_encoder: ClassVar[bool] = False
 
     def __init__(self, shape: HeadShape) -> None:

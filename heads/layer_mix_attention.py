@@ -24,7 +24,8 @@ class LayerMixAttention(Head):
         hops: R, the number of attention distributions.
         attention_dim: rows of W1.
         penalty: weight of ||A A^T - I||_F^2 in the loss.
-        dropout: share of the pooled features dropped in training.
+        dropout: share of the pooled features, and of the hidden layer, dropped in training.
+        hidden: units of a ReLU layer between the pooled features and the scores; 0 for none.
     """
 
     needs = frozenset({"tokens"})
@@ -37,17 +38,23 @@ class LayerMixAttention(Head):
         hops: int = 4,
         attention_dim: int = 64,
         penalty: float = 0.01,
-        dropout: float = 0.2,
+        dropout: float = 0.5,
+        hidden: int = 0,
     ) -> None:
         require_positive(hops=hops, attention_dim=attention_dim)
         require_fraction(dropout=dropout)
         require(penalty >= 0, f"option penalty is {penalty}; it must be at least 0")
+        require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
         super().__init__(shape)
         self.penalty = penalty
         self.standardise = Standardiser(shape.dim, shape.layers)
         self.mix = LayerMix(shape.layers)
         self.attention = HopAttention(shape.dim, hops, attention_dim)
-        self.score = nn.Sequential(nn.Dropout(dropout), nn.Linear(hops * shape.dim, shape.out_dim))
+        width = hops * shape.dim
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        if hidden:
+            layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+        self.score = nn.Sequential(*layers, nn.Linear(hidden or width, shape.out_dim))
 
     def forward(self, x: HeadInput) -> HeadOutput:
         """Score the texts; attention is (B, R, L)."""

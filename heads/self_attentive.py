@@ -37,7 +37,7 @@ class SelfAttentive(Head):
         hops: int = 4,
         attention_dim: int = 64,
         penalty: float = 0.01,
-        dropout: float = 0.2,
+        dropout: float = 0.5,
         hidden: int = 0,
     ) -> None:
         require_positive(hops=hops, attention_dim=attention_dim)

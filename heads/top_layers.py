@@ -49,6 +49,7 @@ class TopLayers(Head):
         )
         super().__init__(shape)
         self.pooling = pooling
+        self.attends = pooling == "attention"
         self.encoder_learning_rate = encoder_learning_rate
         self.top = copy.deepcopy(encoder_top).requires_grad_(True)
         self.attention = HopAttention(shape.dim, 1, 64) if pooling == "attention" else None
@@ -56,14 +57,13 @@ class TopLayers(Head):
         self.score = nn.Linear(shape.dim, shape.out_dim)
 
     def forward(self, x: HeadInput) -> HeadOutput:
-        """Score the texts; attention (B, 1, L) is what the pooling weighs each token with."""
+        """Score the texts; attention (B, 1, L) where it is learned."""
         real = x.real
         tokens = self.top(x.sequence.to(self.dtype), real)
-        if self.attention is not None:
-            pooled, attention = self.attention(tokens, real)
-        else:
-            attention = self._fixed(real, tokens.dtype)
-            pooled = torch.bmm(attention, tokens)
+        if self.attention is None:
+            pooled = torch.bmm(self._fixed(real, tokens.dtype), tokens)
+            return HeadOutput(self.score(self.dropout(pooled.squeeze(1))))
+        pooled, attention = self.attention(tokens, real)
         return HeadOutput(self.score(self.dropout(pooled.squeeze(1))), attention)
 
     def param_groups(self, lr: float) -> list[dict[str, Any]]:

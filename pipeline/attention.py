@@ -1,4 +1,4 @@
-"""Stage: where an attentive head looks in chosen and sampled test texts, word by word and hop by hop."""
+"""Stage: where an attentive head looks in chosen and sampled test texts, and whether that matters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from features.reading import FeatureStore
 from features.words import Segmenter, segmenter
 from heads.base import Head, head_class
 from heads.saving import load_head
+from heads.tasks import Task
 from pipeline import layout
 from pipeline.data import HeadData
+from pipeline.encoder_top import encoder_top
+from pipeline.deletion import measure_deletion
 from pipeline.heatmaps import plot_heatmap
 from pipeline.params import AttentionParams, Params, load_params
 from pipeline.predictions import Predictions
@@ -20,8 +23,17 @@ from pipeline.run_data import open_data
 from pipeline.schema import dictionary_of
 from pipeline.scoring import predict
 from pipeline.stage import log, run_stage
-from pipeline.word_attention import Heatmap, Heatmaps, WordAttention, attention_per_word
+from pipeline.word_attention import (
+    Deletion,
+    Heatmap,
+    Heatmaps,
+    WordAttention,
+    attention_per_word,
+    piece_words,
+)
 from pipeline.writing import write_json
+
+_DELETION_TEXTS = 200  # test texts of the deletion test; its interval says whether they are enough
 
 
 def main(name: str) -> None:
@@ -30,15 +42,19 @@ def main(name: str) -> None:
     run = params.run(name)
     folder = layout.attention_folder(name)
     if not head_class(run.head).attends:
-        write_json(folder / "attention.json", Heatmaps(name, attends=False, texts=()))
-        log.info("%s: head %s has no attention to show", name, run.head)
+        _write_none(name, run.head)
         return
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
-    head, task, _ = load_head(layout.head_folder(name, run.seeds[0]))
-    data = open_data(corpus, run, head.needs)
+    data = open_data(corpus, run, head_class(run.head).needs)
+    top = encoder_top(params, name, data.selection.layers)
+    head, task, _ = load_head(layout.head_folder(name, run.seeds[0]), top)
+    if not head.attends:
+        _write_none(name, run.head)
+        return
     rows = choose_rows(corpus, params.attention)
     predictions = predict(head, task, data, rows)
-    attentions = read_attention(head, data, rows, _spans(params, run.corpus))
+    spans = _spans(params, run.corpus)
+    attentions = read_attention(head, data, rows, spans)
     maps = []
     for i, attention in enumerate(attentions):
         item = _heatmap(corpus, predictions, i, attention)
@@ -48,8 +64,14 @@ def main(name: str) -> None:
         )
         plot_heatmap(folder / item.picture, item.text, attention, title)
         maps.append(item)
-    write_json(folder / "attention.json", Heatmaps(name, attends=True, texts=tuple(maps)))
+    deletion = deletion_test(head, task, data, spans, params.attention.seed)
+    write_json(folder / "attention.json", Heatmaps(name, True, tuple(maps), deletion))
     log.info("%s: %d heatmaps", name, len(maps))
+
+
+def _write_none(name: str, head: str) -> None:
+    write_json(layout.attention_folder(name) / "attention.json", Heatmaps(name, attends=False, texts=()))
+    log.info("%s: head %s has no attention to show", name, head)
 
 
 def choose_rows(corpus: Corpus, params: AttentionParams) -> npt.NDArray[np.int64]:
@@ -77,6 +99,16 @@ def read_attention(
         text = data.corpus.row_texts([row])[0]
         result.append(attention_per_word(spans(text), _piece_spans(data, row), weights))
     return result
+
+
+def deletion_test(head: Head, task: Task, data: HeadData, spans: Segmenter, seed: int) -> Deletion | None:
+    """The deletion test over a seeded sample of test texts; None where it has no text with two words."""
+    rows = np.random.default_rng(seed).permutation(data.corpus.rows("test"))[:_DELETION_TEXTS]
+    texts = [
+        (data.input(np.array([row])), piece_words(spans(text), _piece_spans(data, row)))
+        for row, text in zip(rows, data.corpus.row_texts(rows), strict=True)
+    ]
+    return measure_deletion(head, task, texts, seed)
 
 
 def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:

@@ -12,6 +12,7 @@ from heads.saving import load_head
 from heads.tasks import Task
 from pipeline import layout
 from pipeline.data import HeadData
+from pipeline.encoder_top import encoder_top
 from pipeline.metrics import Metrics, confusion, measure
 from pipeline.params import load_params
 from pipeline.plots import plot_confusion, plot_distributions
@@ -25,13 +26,15 @@ from pipeline.writing import read_json, write_json
 
 def main(name: str) -> None:
     """Evaluate one run of `params.yaml` into `layout.evaluation_folder(name)`."""
-    run = load_params().run(name)
+    params = load_params()
+    run = params.run(name)
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     data = open_data(corpus, run, head_class(run.head).needs)
     folder = layout.evaluation_folder(name)
     seeds, first = [], None
     for seed in run.seeds:
-        head, task, _ = load_head(layout.head_folder(name, seed))
+        top = encoder_top(params, name, data.selection.layers)
+        head, task, _ = load_head(layout.head_folder(name, seed), top)
         predictions, figures = _evaluate_seed(head, task, data, corpus, seed)
         predictions.save(folder / f"predictions-{seed}.h5")
         seeds.append(figures)

@@ -24,8 +24,8 @@ def source_files(params: CorpusParams) -> dict[str | None, Path]:
         return {None: source}
     if not {"train", "test"} <= params.split.files.keys():
         raise InputError(
-            f"`split.files` names {', '.join(params.split.files) or 'nothing'}; expected at least train and test "
-            f"(a validation split is taken from train where none is given)"
+            f"`split.files` names {', '.join(params.split.files) or 'nothing'}; expected at least train and "
+            f"test (a validation split is taken from train where none is given)"
         )
     return {split: source / name for split, name in params.split.files.items()}
 

@@ -15,6 +15,7 @@ from heads.saving import HeadConfig, save_head
 from heads.tasks import Task, build_task
 from pipeline import layout
 from pipeline.data import HeadData
+from pipeline.encoder_top import encoder_top
 from pipeline.fits import Epoch, Fit
 from pipeline.params import Params, RunParams, load_params
 from pipeline.run_data import open_data
@@ -45,8 +46,10 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
             )
     torch.manual_seed(seed)
     task = build_task(run.task, labels.low, labels.size, labels.ordered, run.task_options)
+    task.fit_loss(data.labels(rows["train"]))  # before the head is built: an output layer starts from it
     shape = HeadShape(data.dim, data.layers, task.out_dim)
-    head = build_head(run.head, shape, run.options, output=task.output_layer())
+    top = encoder_top(params, name, data.selection.layers)
+    head = build_head(run.head, shape, run.options, top, task.output_layer())
     with (
         tqdm(total=settings.epochs, desc=f"{name}, seed {seed}", unit="epoch") as bar,
         _Curves(name) as curves,

@@ -35,7 +35,7 @@ def fit_head(
 
     Args:
         head: built for `task` and for the sizes of `data`.
-        task: gives the loss and the decoding; its decoder is fitted on validation at the end.
+        task: has seen the training labels (`fit_loss`); its decoder is fitted on validation at the end.
         data: where batches come from.
         train: (n,) int64 rows to learn from.
         validation: (m,) int64 rows that decide when to stop.
@@ -46,7 +46,7 @@ def fit_head(
     started = time.perf_counter()
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    _fit_standardisation(head, task, data, train, seed)
+    _fit_standardisation(head, data, train, seed)
     optimiser = torch.optim.AdamW(
         head.param_groups(settings.learning_rate), weight_decay=settings.weight_decay
     )
@@ -82,10 +82,7 @@ def score(head: Head, data: HeadData, rows: npt.NDArray[np.int64]) -> Tensor:
     return result if result is not None else torch.empty(0, head.shape.out_dim)
 
 
-def _fit_standardisation(
-    head: Head, task: Task, data: HeadData, train: npt.NDArray[np.int64], seed: int
-) -> None:
-    task.fit_loss(data.labels(train))
+def _fit_standardisation(head: Head, data: HeadData, train: npt.NDArray[np.int64], seed: int) -> None:
     head.fit(data.pooled(train))
     if (tokens := data.token_sample(train, _TOKEN_SAMPLE, seed)) is not None:
         head.fit_tokens(tokens)

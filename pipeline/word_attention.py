@@ -49,12 +49,45 @@ class Heatmap:
 
 
 @dataclass(frozen=True)
+class DeletionStep:
+    """The mean change of the prediction when a share of a text's words is hidden from the head.
+
+    top, random: with the words that got most attention, and with as many words drawn at random.
+    difference: top minus random, and the ends of its 95 % interval over texts.
+    """
+
+    share: float
+    top: float
+    random: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A deletion test over some texts; `what` names the change that is measured, with its unit.
+
+    draws: random choices of words a text, averaged.
+    """
+
+    texts: int
+    draws: int
+    what: str
+    steps: tuple[DeletionStep, ...]
+
+
+@dataclass(frozen=True)
 class Heatmaps:
-    """All heatmaps of a run; `attends` is False for heads without attention, which have none."""
+    """All heatmaps of a run and its deletion test.
+
+    attends: False for heads without attention, which have neither.
+    """
 
     run: str
     attends: bool
     texts: tuple[Heatmap, ...]
+    deletion: Deletion | None = None
 
 
 def read_heatmaps(path: Path) -> Heatmaps:
@@ -63,7 +96,11 @@ def read_heatmaps(path: Path) -> Heatmaps:
     texts = tuple(
         Heatmap(**{**item, "attention": _read_attention(item["attention"])}) for item in data["texts"]
     )
-    return Heatmaps(**{**data, "texts": texts})
+    found = data.get("deletion")
+    deletion = found and Deletion(
+        **{**found, "steps": tuple(DeletionStep(**item) for item in found["steps"])}
+    )
+    return Heatmaps(data["run"], data["attends"], texts, deletion)
 
 
 def _read_attention(data: dict[str, Any]) -> WordAttention:
@@ -85,15 +122,25 @@ def attention_per_word(
     A piece belongs to the word in which it starts: a character-level encoder never crosses a word, and a
     word-piece one splits at the same punctuation or inside a word.
     """
-    starts = np.array([word.start for word in words], dtype=np.int64)
-    ends = np.array([word.end for word in words], dtype=np.int64)
-    real = pieces[:, 1] > pieces[:, 0]
-    owner = np.searchsorted(starts, pieces[:, 0], side="right") - 1
-    inside = real & (owner >= 0)
-    inside[inside] = pieces[inside, 0] < ends[owner[inside]]
+    owner = piece_words(words, pieces)
+    inside = owner >= 0
     weights = np.zeros((len(attention), len(words)))
     for hop, row in enumerate(attention):
         weights[hop] = np.bincount(owner[inside], weights=row[inside], minlength=len(words))
     seen = np.flatnonzero(np.bincount(owner[inside], minlength=len(words)))
     kept = tuple(words[int(i)] for i in seen)
     return WordAttention(kept, weights[:, seen], attention[:, ~inside].sum(axis=1))
+
+
+def piece_words(words: Sequence[Span], pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """The word that each of L pieces belongs to, (L,) int64; -1 for punctuation and special tokens.
+
+    >>> piece_words([Span(0, 4)], np.array([[0, 0], [0, 2], [2, 4], [4, 5]], np.int32)).tolist()
+    [-1, 0, 0, -1]
+    """
+    starts = np.array([word.start for word in words], dtype=np.int64)
+    ends = np.array([word.end for word in words], dtype=np.int64)
+    owner = np.searchsorted(starts, pieces[:, 0], side="right").astype(np.int64) - 1
+    inside = (pieces[:, 1] > pieces[:, 0]) & (owner >= 0)
+    inside[inside] = pieces[inside, 0] < ends[owner[inside]]
+    return np.where(inside, owner, -1)

@@ -40,6 +40,7 @@ def test_the_head_of_the_readme_trains(
     monkeypatch.setattr(heads, "__path__", [*heads.__path__, str(folder)])
     corpus, data = demo
     task = build_task("regress", 1, 3, True, {})
+    task.fit_loss(data.labels(corpus.rows("train")))
     head = build_head("gated_mean", HeadShape(data.dim, 1, task.out_dim), {"dropout": 0.2})
     rows = {split: corpus.rows(split) for split in ("train", "validation", "test")}
     fit = fit_head(head, task, data, rows["train"], rows["validation"], TrainingParams(epochs=30), seed=1)

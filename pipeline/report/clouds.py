@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.report.rendering import excerpt
 from pipeline.words import WordList, WordLists
 
 WIDTH, HEIGHT = 400.0, 250.0
 _LARGEST, _SMALLEST = 46.0, 12.0
 _GAP = 3.0
+_FULL = 0.42  # share of the picture that words may cover; more finds no room on a spiral
+_LETTERS = 24  # longer words are cut
 
 
 @dataclass(frozen=True)
@@ -32,27 +35,26 @@ class Placed:
 
 @dataclass(frozen=True)
 class Cloud:
-    """The cloud of one label."""
+    """The cloud of one label; `box` is the part of the picture that it fills: x, y, width, height."""
 
     part: str
     words: tuple[Placed, ...]
+    box: tuple[float, float, float, float]
 
 
 def clouds(words: tuple[WordLists, ...]) -> tuple[Cloud, ...]:
     """A cloud of the distinctive words of each label."""
-    return tuple(Cloud(item.part, place_words(item.distinctive)) for item in words[1:])
+    placed = [(item.part, place_words(item.distinctive)) for item in words[1:]]
+    return tuple(Cloud(part, items, _box(items)) for part, items in placed)
 
 
 def place_words(words: WordList) -> tuple[Placed, ...]:
     """Words without overlap inside the picture; those that find no room are left out."""
     if not words.words:
         return ()
-    top, bottom = max(words.weights), min(words.weights)
+    letters = [excerpt(word, _LETTERS) for word in words.words]
     placed: list[Placed] = []
-    for word, weight in zip(words.words, words.weights, strict=True):
-        share = (weight - bottom) / (top - bottom) if top > bottom else 1.0
-        size = _SMALLEST + (_LARGEST - _SMALLEST) * share
-        size = min(size, size * (WIDTH - 8) / max(text_width(word, size), 1.0))
+    for word, weight, size in zip(letters, words.weights, _sizes(letters, words.weights), strict=True):
         width = text_width(word, size)
         for x, y in _spiral():
             candidate = Placed(word, weight, round(x, 1), round(y, 1), round(width, 1), round(size, 1))
@@ -60,6 +62,19 @@ def place_words(words: WordList) -> tuple[Placed, ...]:
                 placed.append(candidate)
                 break
     return tuple(placed)
+
+
+def _sizes(words: Sequence[str], weights: Sequence[float]) -> list[float]:
+    """Sizes by weight, made smaller together until the words can share the picture."""
+    top, bottom = max(weights), min(weights)
+    shares = [(weight - bottom) / (top - bottom) if top > bottom else 1.0 for weight in weights]
+    sizes = [_SMALLEST + (_LARGEST - _SMALLEST) * share for share in shares]
+    area = sum(text_width(word, size) * size for word, size in zip(words, sizes, strict=True))
+    fill = min(1.0, math.sqrt(_FULL * WIDTH * HEIGHT / area)) if area else 1.0
+    return [
+        min(size * fill, size * (WIDTH - 8) / max(text_width(word, size), 1.0))
+        for word, size in zip(words, sizes, strict=True)
+    ]
 
 
 def text_width(text: str, size: float) -> float:
@@ -70,6 +85,15 @@ def text_width(text: str, size: float) -> float:
     """
     ems = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.57 for c in text)
     return round(ems * size, 3)
+
+
+def _box(words: tuple[Placed, ...]) -> tuple[float, float, float, float]:
+    """The least box of the picture's own shape that holds all words, no less than half as wide."""
+    reach_x = max((abs(word.x - WIDTH / 2) + word.width / 2 for word in words), default=WIDTH / 2) + 4
+    reach_y = max((abs(word.y - HEIGHT / 2) + word.size * 0.6 for word in words), default=HEIGHT / 2) + 4
+    half = min(max(reach_x, reach_y * WIDTH / HEIGHT, WIDTH / 4), WIDTH / 2)
+    tall = half * HEIGHT / WIDTH
+    return round(WIDTH / 2 - half, 1), round(HEIGHT / 2 - tall, 1), round(2 * half, 1), round(2 * tall, 1)
 
 
 def _spiral() -> Iterator[tuple[float, float]]:

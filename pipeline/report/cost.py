@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pipeline.intervals import Interval, accuracy_interval
+from pipeline.predictions import Predictions
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import duration, percent
 from pipeline.report.scales import Scale, decade_ticks, round_ticks
 from pipeline.report.table import kind_of
 
-WIDTH, HEIGHT = 680, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 18, 52
+WIDTH = 680
+_HEIGHT = 380  # more where so many labels ask for it
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 196, 18, 52
 _LINE = 17.0  # height of a label
 
 
@@ -25,7 +27,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Mark:
-    """One run or fitted baseline. `top` and `bottom` end its 95 % interval; the label stands at `label_y`."""
+    """One run or fitted baseline. `top` and `bottom` end its 95 % interval; a line leads to its label."""
 
     name: str
     kind: str
@@ -33,10 +35,16 @@ class Mark:
     y: float
     top: float
     bottom: float
-    label_x: float
     label_y: float
-    anchor: str
     title: str
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    name: str
+    kind: str
+    seconds: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -59,64 +67,83 @@ def cost_plot(results: CorpusResults) -> CostPlot | None:
     """The plot; None without a run."""
     if not results.runs:
         return None
-    fitted = [
-        (run.name, kind_of(run.params.task), run.fits[run.params.seeds[0]].seconds, run.predictions)
-        for run in results.runs
-    ]
     majority = next(item.baseline for item in results.baselines if item.baseline.name == "majority")
-    fitted += [
-        (item.baseline.name, "baseline", item.baseline.seconds, item.predictions)
-        for item in results.baselines
-        if item.baseline.seconds > 0
+    found = [
+        _Fitted(name, kind, seconds, accuracy_interval(predictions))
+        for name, kind, seconds, predictions in _fitted(results)
     ]
-    found = [(name, kind, max(s, 1e-3), accuracy_interval(p)) for name, kind, s, p in fitted]
-    seconds = [item[2] for item in found]
+    height = max(_HEIGHT, round(_LINE * len(found)) + _TOP + _BOTTOM)
+    seconds = [item.seconds for item in found]
     x = Scale(min(seconds) / 1.8, max(seconds) * 1.8, _LEFT, WIDTH - _RIGHT, log=True)
-    lowest = min(majority.metrics.accuracy, *(item[3].low for item in found))
-    highest = max(item[3].high for item in found)
+    lowest = min(majority.metrics.accuracy, *(item.interval.low for item in found))
+    highest = max(item.interval.high for item in found)
     margin = max((highest - lowest) * 0.08, 0.005)
-    y = Scale(max(lowest - margin, 0.0), min(highest + margin, 1.0), HEIGHT - _BOTTOM, _TOP)
+    y = Scale(max(lowest - margin, 0.0), min(highest + margin, 1.0), height - _BOTTOM, _TOP)
+    marks = sorted((_mark(x, y, item) for item in found), key=lambda mark: mark.y)
+    labels = spread([mark.y for mark in marks], _LINE, _TOP, height - _BOTTOM)
     return CostPlot(
         width=WIDTH,
-        height=HEIGHT,
+        height=height,
         left=_LEFT,
         right=WIDTH - _RIGHT,
-        bottom=HEIGHT - _BOTTOM,
-        x_ticks=tuple(Tick(x(t), duration(t)) for t in decade_ticks(x.low, x.high)),
+        bottom=height - _BOTTOM,
+        x_ticks=tuple(Tick(x(t), f"{t:g} s") for t in decade_ticks(x.low, x.high)),
         y_ticks=tuple(Tick(y(t), percent(t, 0)) for t in round_ticks(y.low, y.high)),
-        marks=_with_labels([_mark(x, y, *item) for item in found]),
+        marks=tuple(replace(mark, label_y=place) for mark, place in zip(marks, labels, strict=True)),
         floor=y(majority.metrics.accuracy),
         floor_text=f"{majority.description}: {percent(majority.metrics.accuracy)}",
     )
 
 
-def _mark(x: Scale, y: Scale, name: str, kind: str, seconds: float, interval: Interval) -> Mark:
-    place = x(seconds)
-    right_half = place > (_LEFT + WIDTH - _RIGHT) / 2
+def spread(places: list[float], gap: float, top: float, bottom: float) -> list[float]:
+    """Ascending places moved as little as need be so that each is `gap` below the one before it.
+
+    >>> spread([10.0, 12.0, 90.0], 10.0, 0.0, 95.0)
+    [10.0, 20.0, 90.0]
+    >>> spread([90.0, 92.0], 10.0, 0.0, 95.0)
+    [85.0, 95.0]
+    """
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap if moved else top))
+    limit = bottom
+    for i in reversed(range(len(moved))):
+        moved[i] = min(moved[i], limit)
+        limit = moved[i] - gap
+    return moved
+
+
+def _fitted(results: CorpusResults) -> list[tuple[str, str, float, Predictions]]:
+    """Name, kind, seconds and predictions of all that was fitted: first seeds, and baselines that learn."""
+    runs = [
+        (
+            run.name,
+            kind_of(run.params.task),
+            max(run.fits[run.params.seeds[0]].seconds, 1e-3),
+            run.predictions,
+        )
+        for run in results.runs
+    ]
+    baselines = [
+        (item.baseline.name, "baseline", item.baseline.seconds, item.predictions)
+        for item in results.baselines
+        if item.baseline.seconds > 0
+    ]
+    return runs + baselines
+
+
+def _mark(x: Scale, y: Scale, item: _Fitted) -> Mark:
+    interval = item.interval
     return Mark(
-        name=name,
-        kind=kind,
-        x=place,
+        name=item.name,
+        kind=item.kind,
+        x=x(item.seconds),
         y=y(interval.value),
         top=y(interval.high),
         bottom=y(interval.low),
-        label_x=place + (-11 if right_half else 11),
-        label_y=y(interval.value) + 4,
-        anchor="end" if right_half else "start",
+        label_y=y(interval.value),
         title=(
-            f"{name}, {kind}: {percent(interval.value)} "
-            f"({percent(interval.low)} to {percent(interval.high)}) after {duration(seconds)}"
+            f"{item.name}, {item.kind}: {percent(interval.value)} "
+            f"({percent(interval.low)} to {percent(interval.high)}) after {duration(item.seconds)}"
         ),
     )
-
-
-def _with_labels(marks: list[Mark]) -> tuple[Mark, ...]:
-    """Labels moved down until none covers another of the same side."""
-    placed: list[Mark] = []
-    for mark in sorted(marks, key=lambda mark: mark.label_y):
-        y = mark.label_y
-        for other in placed:
-            if abs(other.label_x - mark.label_x) < 190 and abs(other.label_y - y) < _LINE:
-                y = other.label_y + _LINE
-        placed.append(replace(mark, label_y=round(y, 1)))
-    return tuple(placed)

@@ -15,7 +15,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 34
 
 @dataclass(frozen=True)
 class Curves:
-    """Training and validation loss of one run's first seed as SVG points; `kept` is the epoch that was kept."""
+    """Losses of one run's first seed as SVG points; `kept` is the epoch that was kept."""
 
     run: str
     width: int

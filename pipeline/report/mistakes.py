@@ -12,7 +12,7 @@ from pipeline.report.contests import rivals
 from pipeline.report.gather import CorpusResults, RunResults
 from pipeline.report.rendering import excerpt
 
-_SHOWN = 10
+_SHOWN = 8
 _LENGTH = 420
 
 

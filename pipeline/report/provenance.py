@@ -16,7 +16,17 @@ from pipeline import layout
 from pipeline.params import Params
 from pipeline.report.gather import CorpusResults
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "h5py", "jieba", "dvc", "dvclive")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scikit-learn",
+    "h5py",
+    "jieba",
+    "dvc",
+    "dvclive",
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,11 @@ class Fact:
 def commands(results: CorpusResults) -> tuple[str, ...]:
     """What makes this corpus's part of the report, from the project's folder; `dvc repro` does it all."""
     stages = [f"{stage}@{results.name}" for stage in ("prepare", "extract", "baselines", "words", "tsne")]
-    runs = [f"{stage}@{run.name}" for run in results.runs for stage in ("train", "evaluate", "attention")]
-    return ("dvc repro", f"dvc repro {' '.join(stages)}", *([f"dvc repro {' '.join(runs)}"] if runs else []))
+    runs = [
+        " ".join(f"{stage}@{run.name}" for stage in ("train", "evaluate", "attention"))
+        for run in results.runs
+    ]
+    return ("dvc repro", *(f"dvc repro {targets}" for targets in (" ".join(stages), *runs)))
 
 
 def digests(results: CorpusResults) -> tuple[Fact, ...]:

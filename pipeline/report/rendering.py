@@ -23,11 +23,15 @@ _NONE = "–"
 def render(template: str, scripts: tuple[str, ...], **values: Any) -> str:
     """A complete page: the template with styles and the named scripts of `static/` inside it."""
     sources = [_static(name) for name in scripts]
-    return _environment().get_template(template).render(
-        styles=Markup("\n".join(_static(name) for name in _STYLES)),
-        scripts=[Markup(source) for source in sources],
-        policy=content_policy(sources),
-        **values,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            styles=Markup("\n".join(_static(name) for name in _STYLES)),
+            scripts=[Markup(source) for source in sources],
+            policy=content_policy(sources),
+            **values,
+        )
     )
 
 
@@ -132,6 +136,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     for function in (percent, number, signed, thousands, duration, excerpt, size, picture):
         environment.filters[function.__name__] = function
     return environment

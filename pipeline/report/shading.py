@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from features.labels import Labels
 from pipeline.report.gather import RunResults
+from pipeline.report.rendering import excerpt
 from pipeline.word_attention import Heatmap
 
-_UNSEEN = 4000  # characters shown after the last word the head saw
+_UNSEEN = 2000  # characters shown of a stretch without a word that the head saw
+_WORD = 120  # characters shown of one word
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,18 @@ def _scale(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     if rows.shape[1] == 0:
         return rows.astype(np.int64)
     largest = np.maximum(rows.max(axis=1, keepdims=True), 1e-12)
-    return np.rint(100 * rows / largest).astype(np.int64)
+    result: npt.NDArray[np.int64] = np.rint(100 * rows / largest).astype(np.int64)
+    return result
 
 
 def _pieces(item: Heatmap, shares: npt.NDArray[np.int64]) -> tuple[Piece, ...]:
     pieces, place = [], 0
     for i, (start, end) in enumerate(item.attention.words):
         if start > place:
-            pieces.append(Piece(item.text[place:start], None, 0.0))
-        pieces.append(Piece(item.text[start:end], i, int(shares[i]) / 100))
+            pieces.append(Piece(excerpt(item.text[place:start], _UNSEEN), None, 0.0))
+        pieces.append(Piece(excerpt(item.text[start:end], _WORD), i, int(shares[i]) / 100))
         place = end
     rest = item.text[place:]
     if rest:
-        pieces.append(Piece(rest if len(rest) <= _UNSEEN else rest[:_UNSEEN] + "…", None, 0.0))
+        pieces.append(Piece(excerpt(rest, _UNSEEN), None, 0.0))
     return tuple(pieces)

@@ -60,11 +60,15 @@ def _rating(read: Callable[[RatingMetrics], float]) -> Callable[[Metrics], float
 
 _COMMON = (
     Column("accuracy", "share of test rows whose label is predicted exactly", lambda m: m.accuracy, percent),
-    Column("macro F1", "mean over labels of the F1 score; each label counts once", lambda m: m.f1_macro, number),
+    Column(
+        "macro F1", "mean over labels of the F1 score; each label counts once", lambda m: m.f1_macro, number
+    ),
     Column("macro P", "mean over labels of the precision", lambda m: m.precision_macro, number),
     Column("macro R", "mean over labels of the recall", lambda m: m.recall_macro, number),
     Column("weighted F1", "mean F1, labels weighted by their rows", lambda m: m.f1_weighted, number),
-    Column("weighted P", "mean precision, labels weighted by their rows", lambda m: m.precision_weighted, number),
+    Column(
+        "weighted P", "mean precision, labels weighted by their rows", lambda m: m.precision_weighted, number
+    ),
     Column("weighted R", "mean recall, labels weighted by their rows", lambda m: m.recall_weighted, number),
     Column("MCC", "Matthews correlation: 0 is chance, 1 is perfect", lambda m: m.mcc, number),
 )
@@ -136,9 +140,7 @@ def _best(column: Column, metrics: list[Metrics]) -> float:
     return (max if column.higher else min)(values, default=math.nan)
 
 
-def _run_line(
-    run: RunResults, mean: Metrics, columns: tuple[Column, ...], best: tuple[float, ...]
-) -> Line:
+def _run_line(run: RunResults, mean: Metrics, columns: tuple[Column, ...], best: tuple[float, ...]) -> Line:
     cells = [
         Cell(column.write(value), value, best=value == top)
         for column, top in zip(columns, best, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,45 @@ def test_texts_are_read_chunk_by_chunk(folders: dict[str, Path], monkeypatch: py
     tokenize = encoder.tokenize
     monkeypatch.setattr(encoder, "tokenize", lambda texts: seen.append(len(texts)) or tokenize(texts))
     done: list[tuple[int, int]] = []
-    batches = encoder.encode(TEXTS, progress=lambda *counts: done.append(counts))
+    texts = TEXTS * 5
+    batches = encoder.encode(texts, progress=lambda *counts: done.append(counts))
     first = next(batches)
-    assert seen == [4]
+    assert len(seen) <= torch.get_num_threads() + 1
     rest = [first, *batches]
-    assert seen == [4, 4, 1]
-    assert done == [(4, 9), (8, 9), (9, 9)]
-    assert len(restored(rest, len(TEXTS))) == len(TEXTS)
+    assert seen == [4] * 11 + [1]
+    assert done == [(count, 45) for count in (*range(4, 45, 4), 45)]
+    pooled = [pooled for _, pooled in restored(rest, len(texts))]
+    np.testing.assert_allclose(np.stack(pooled[:9]), np.stack(pooled[36:]), atol=1e-5)
+
+
+def test_workers_give_what_one_thread_gives(folders: dict[str, Path]) -> None:
+    """With several threads the same texts come out, in smaller batches where there is too little for all."""
+    spec = EncoderSpec(str(folders["bert"]), None, POSITIONS, EVERY)
+    texts = TEXTS * 20
+    alone = restored(list(load(folders["bert"], layers=EVERY).encode(texts)), len(texts))
+    try:
+        encoder = FrozenEncoder.load(spec, device="cpu", precision="float32", threads=3)
+        batches = list(encoder.encode(texts))
+        assert len(batches) >= 3
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+    for (layers, pooled), (expected_layers, expected) in zip(
+        restored(batches, len(texts)), alone, strict=True
+    ):
+        np.testing.assert_allclose(pooled, expected, atol=1e-5)
+        for layer, expected_layer in zip(layers, expected_layers, strict=True):
+            np.testing.assert_allclose(layer, expected_layer, atol=1e-5, rtol=2**-10)
+
+
+def test_stopping_early_leaves_nothing_running(folders: dict[str, Path]) -> None:
+    """An encoding that is given up ends its threads, and torch has the threads it had."""
+    threads = torch.get_num_threads()
+    batches = load(folders["bert"]).encode(TEXTS, budget=20)
+    next(batches)
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("encode")]
+    assert torch.get_num_threads() == threads
 
 
 def test_running_out_of_memory_halves_the_budget(

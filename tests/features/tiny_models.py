@@ -21,6 +21,8 @@ from transformers import (
 
 from features.weights import quiet_transformers
 
+torch.set_num_threads(1)  # products this small cost less than waking a second thread
+
 ARCHITECTURES = ("bert", "distilbert", "roberta", "electra")
 WIDTH, LAYERS, POSITIONS = 32, 3, 64
 _WORDS = [

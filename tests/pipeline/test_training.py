@@ -20,6 +20,7 @@ def train(folder: Path, head_name: str, task_name: str, seed: int = 1) -> tuple[
     folder.mkdir(exist_ok=True)
     corpus, data = make_data(folder, head_class(head_name).needs)
     task = build_task(task_name, 1, 3, True, {})
+    task.fit_loss(data.labels(corpus.rows("train")))
     torch.manual_seed(seed)
     head = build_head(head_name, HeadShape(data.dim, 1, task.out_dim), {}, output=task.output_layer())
     rows = {split: corpus.rows(split) for split in ("train", "validation", "test")}

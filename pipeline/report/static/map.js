@@ -74,7 +74,11 @@
     // A variable's colour is known once an element wears it.
     const colours = [...legend.querySelectorAll("i")].map((swatch) => getComputedStyle(swatch).backgroundColor);
     const faint = getComputedStyle(document.querySelector(".map-faint")).backgroundColor;
-    view.draw((i) => { const code = scheme.code(i); return off.has(code) ? -1 : code; }, colours, faint);
+    const codes = Int32Array.from({ length: view.n }, (_, i) => {
+      const code = scheme.code(i);
+      return off.has(code) ? -1 : code;
+    });
+    view.draw(codes, colours, faint, getComputedStyle(stage).backgroundColor);
     mark();
   };
 
@@ -145,24 +149,25 @@
     const step = steps[event.key];
     if (!step) return;
     event.preventDefault();
-    const next = shown < 0 ? view.nearest(view.width / 2, view.height / 2, 9999) : view.towards(shown, ...step);
-    if (next >= 0) show(next); else if (shown < 0 && view.n) show(0);
+    const next = view.towards(shown, ...step);
+    if (next >= 0) show(next);
   });
   document.getElementById("map-in").addEventListener("click", () => { view.zoomBy(1.6); draw(); });
   document.getElementById("map-out").addEventListener("click", () => { view.zoomBy(1 / 1.6); draw(); });
   document.getElementById("map-whole").addEventListener("click", () => { view.reset(); draw(); });
   colourBy.addEventListener("change", choose);
   document.addEventListener("themechange", () => requestAnimationFrame(draw));
-  new ResizeObserver(() => {
+  document.getElementById("map-live").hidden = false;
+  const fit = () => {
     view.resize();
     ring.width = canvas.width;
     ring.height = canvas.height;
+  };
+  fit();
+  choose();
+  new ResizeObserver(() => {
+    if (canvas.clientWidth === view.width && canvas.clientHeight === view.height) return;
+    fit();
     draw();
   }).observe(canvas);
-  view.resize();
-  document.getElementById("map-live").hidden = false;
-  view.resize();
-  ring.width = canvas.width;
-  ring.height = canvas.height;
-  choose();
 })();

@@ -8,7 +8,7 @@
   const keep = (theme) => { try { localStorage.setItem("theme", theme); } catch { /* a private window */ } };
   const show = (theme) => {
     if (theme === "auto") delete root.dataset.theme; else root.dataset.theme = theme;
-    button.textContent = `Theme: ${theme}`;
+    button.querySelector(".now").textContent = theme;
     button.dataset.now = theme;
     document.dispatchEvent(new Event("themechange"));
   };

@@ -1,0 +1,192 @@
+"""A trained run as a function of raw texts: the encoder it learned from, its head, its task's decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from features.cleaning import clean_text
+from features.encoded import EncodedBatch, Text
+from features.errors import InputError
+from features.words import Segmenter, segmenter
+from heads.base import HeadInput
+from pipeline.data import Selection
+from pipeline.inference.loading import Parts, load_parts
+from pipeline.params import PARAMS
+from pipeline.predictions import Predictions
+from pipeline.word_attention import WordAttention, attention_per_word
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run says about one text.
+
+    text: as the encoder got it: cleaned, and a pair after its text and one space.
+    predicted: label value. label: its name.
+    value: in label units: the expected label sum_k k p(k), or a regressor's raw output; it means something
+        for ratings only.
+    confidence: in [0, 1], as `pipeline.predictions.Predictions.confidence` defines it.
+    probabilities: one a label in the order of the labels, summing to 1; None from a plain regressor.
+    attention: where the head looked, if that was asked for and the head attends.
+    """
+
+    text: str
+    predicted: int
+    label: str
+    value: float
+    confidence: float
+    probabilities: tuple[float, ...] | None
+    attention: WordAttention | None = None
+
+
+class Predictor:
+    """A trained run, ready for texts; built by `load`.
+
+    labels: what the predicted values mean.
+    attends: whether its head has attention to show.
+    paired: whether its texts have a second part.
+    """
+
+    def __init__(self, run: str, parts: Parts) -> None:
+        self.run = run
+        self.labels = parts.labels
+        self.attends = parts.head.attends
+        self.paired = parts.paired
+        self._parts = parts
+        config, encoder = parts.config, parts.encoder
+        self._layers = [encoder.layers.index(layer) for layer in config.layers]
+        self._vectors: list[int] = []
+        if config.vector is not None:
+            pooling = config.vector.partition("@")[0]
+            wanted = Selection(parts.head.needs, config.layers, pooling).vectors
+            self._vectors = [encoder.manifest.vectors.index(name) for name in wanted]
+
+    @classmethod
+    def load(cls, run: str, params: Path = PARAMS) -> Predictor:
+        """Load a trained run of `params.yaml`; call it from the project's folder.
+
+        Args:
+            run: its name; of several seeds the first is taken, the one that pictures show.
+            params: where the run is declared.
+
+        Raises:
+            InputError: there is no such run, or encoder or labels are not those it was trained with.
+            HeadError: it has not been trained, or its files are damaged.
+        """
+        return cls(run, load_parts(run, params))
+
+    def predict(
+        self,
+        texts: Sequence[str | Text],
+        *,
+        attention: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Prediction]:
+        """Predict texts, in their order; each is cleaned as the corpus was.
+
+        Args:
+            texts: strings, or texts with their pairs.
+            attention: whether to give attention per word, where the head attends.
+            progress: called with (texts done, texts in all).
+
+        Raises:
+            InputError: nothing is left of a text after cleaning, or a pair is given to a run that has none.
+        """
+        given = [self._cleaned(text, position) for position, text in enumerate(texts)]
+        result: list[Prediction | None] = [None] * len(given)
+        for batch in self._parts.encoder.encode(given, progress=progress):
+            for position, prediction in self._predict_batch(batch, given, attention and self.attends):
+                result[position] = prediction
+        return [prediction for prediction in result if prediction is not None]
+
+    def _cleaned(self, text: str | Text, position: int) -> Text:
+        first, second = (text, None) if isinstance(text, str) else text
+        if second is not None and not self.paired:
+            raise InputError(
+                f"text {position} comes with a pair, but the corpus of run {self.run!r} declares none; "
+                f"give the text alone"
+            )
+        cleaned = clean_text(first)
+        if not cleaned:
+            raise InputError(
+                f"text {position} is empty ({first[:40]!r}); expected some characters: leave it out"
+            )
+        return Text(cleaned, clean_text(second or "") if self.paired else None)
+
+    @torch.inference_mode()
+    def _predict_batch(
+        self, batch: EncodedBatch, texts: Sequence[Text], attention: bool
+    ) -> list[tuple[int, Prediction]]:
+        output = self._parts.head(self._input(batch))
+        decoded = self._parts.task.decode(output.scores)
+        probabilities = None if decoded.probabilities is None else decoded.probabilities.double().numpy()
+        predicted, value = decoded.predicted.numpy(), decoded.value.double().numpy()
+        # Nobody knows the actual labels here, and the confidence does not look at them.
+        confidence = Predictions(
+            batch.index, predicted, predicted, value, probabilities, self.labels.low, self.labels.size
+        ).confidence()
+        seen: list[WordAttention | None] = [None] * len(batch.index)
+        if attention and output.attention is not None:
+            seen = self._attention(batch, texts, output.attention.double().numpy())
+        return [
+            (
+                int(position),
+                Prediction(
+                    text=joined(texts[position]),
+                    predicted=int(predicted[i]),
+                    label=self.labels.name(int(predicted[i])),
+                    value=float(value[i]),
+                    confidence=float(confidence[i]),
+                    probabilities=None if probabilities is None else tuple(probabilities[i].tolist()),
+                    attention=seen[i],
+                ),
+            )
+            for i, position in enumerate(batch.index)
+        ]
+
+    def _input(self, batch: EncodedBatch) -> HeadInput:
+        pooled = torch.from_numpy(batch.pooled[:, self._vectors]) if self._vectors else None
+        if "tokens" not in self._parts.head.needs:
+            return HeadInput(pooled)
+        mask = torch.from_numpy(np.arange(batch.lengths.max()) < batch.lengths[:, None])
+        dim = batch.tokens[0].shape[1]
+        tokens = torch.zeros(len(mask), len(self._layers), mask.shape[1], dim, dtype=torch.float16)
+        for place, layer in enumerate(self._layers):
+            tokens[:, place][mask] = torch.from_numpy(batch.tokens[layer])
+        return HeadInput(pooled, tokens, mask)
+
+    def _attention(
+        self, batch: EncodedBatch, texts: Sequence[Text], weights: npt.NDArray[np.float64]
+    ) -> list[WordAttention | None]:
+        ends = np.cumsum(batch.lengths)
+        result: list[WordAttention | None] = []
+        for i, position in enumerate(batch.index):
+            text, length = texts[position], int(batch.lengths[i])
+            own = slice(int(ends[i]) - length, int(ends[i]))
+            pieces = _joined_spans(text, batch.char_spans[own], batch.segments[own])
+            result.append(attention_per_word(self._words(joined(text)), pieces, weights[i, :, :length]))
+        return result
+
+    @cached_property
+    def _words(self) -> Segmenter:
+        return segmenter(self._parts.language, self._parts.dictionary)
+
+
+def joined(text: Text) -> str:
+    """A text followed by its pair, where it has one, as `Corpus.row_texts` shows it."""
+    return text.text if text.pair is None else f"{text.text} {text.pair}"
+
+
+def _joined_spans(
+    text: Text, spans: npt.NDArray[np.int32], segments: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int32]:
+    """(L, 2) int32 spans in the joined text; empty for special pieces."""
+    moved: npt.NDArray[np.int32] = np.where((segments == 1)[:, None], spans + len(text.text) + 1, spans)
+    moved[segments < 0] = 0
+    return moved

@@ -1,0 +1,122 @@
+"""`python -m pipeline.new data.csv`: look at a table, say what it is, and write it into `params.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.declaring.editing import add_entry, entry_lines
+from pipeline.declaring.profiling import Profile, profile
+from pipeline.declaring.proposing import Entry, propose
+from pipeline.declaring.roles import Roles, assign_roles
+from pipeline.declaring.sniffing import sniff
+from pipeline.params import PARAMS, load_params
+from pipeline.stage import guard
+
+_EXCERPT = 60  # characters of an example
+_SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Propose an entry for a table, print it, and write it unless it is a dry run."""
+    given = _parser().parse_args(arguments)
+
+    def action() -> None:
+        new(given.table, given.name, given.text, given.label, dry_run=given.dry_run)
+
+    guard(action)
+
+
+def new(
+    path: Path, name: str | None, text: str | None = None, label: str | None = None, *, dry_run: bool = False
+) -> Entry:
+    """Look at a table and declare it.
+
+    Args:
+        path: the table.
+        name: of the corpus; None makes one from the file's name.
+        text: its column, where the choice is not to be left to this.
+        label: the same for the label.
+        dry_run: print what would be written, and write nothing.
+
+    Raises:
+        InputError: the table cannot be read, has no text or no labels, or the name is taken.
+    """
+    params = load_params()
+    table = profile(path, sniff(path))
+    roles = assign_roles(table, text, label)
+    entry = propose(name or _slug(path.stem), table, roles, params)
+    for line in describe(table, roles, entry):
+        print(line)
+    if dry_run:
+        print("\nnothing was written (--dry-run)")
+        return entry
+    add_entry(PARAMS, entry)
+    print(f"\nwritten to {PARAMS}; `dvc repro` runs it from raw text to the report")
+    return entry
+
+
+def describe(table: Profile, roles: Roles, entry: Entry) -> Iterator[str]:
+    """What was understood, as lines for people: the file, its columns, its labels, examples, choices."""
+    form = table.written.form
+    yield (
+        f"{table.path}: {table.rows:,} rows, {len(table.columns)} columns, separated by "
+        f"{_SEPARATORS.get(form.separator or ',')}, {'a' if form.header else 'no'} header, "
+        f"{'quotes' if form.quoted else 'no quotes'}, {form.encoding.removesuffix('-sig')}"
+    )
+    if table.ragged:
+        yield f"  {table.ragged:,} rows have another number of fields and will be rejected with their reason"
+    for role in ("text", "pair", "label", "group", "split"):
+        if (column := getattr(roles, role)) is not None:
+            yield f"  {role:6} {column!r}"
+    used = {roles.text, roles.pair, roles.label, roles.group, roles.split}
+    if unused := [repr(column.name) for column in table.columns if column.name not in used]:
+        yield f"  unused {', '.join(unused)}"
+    yield f"labels of {roles.label!r}:"
+    for label, count in roles.labels.counts.items():
+        yield f"  {count:9,}  {label}"
+    if roles.labels.missing:
+        yield f"  {roles.labels.missing:9,}  without a label, to be rejected"
+    names = [column.name for column in table.columns]
+    yield "three of its rows:"
+    places = [names.index(name) for name in (roles.label, roles.text)]
+    for row in table.sample[:3]:
+        yield "  " + " | ".join(_short(row[place]) for place in places)
+    if entry.remarks:
+        yield "what was chosen, and how to change it:"
+        yield from (f"  - {remark}" for remark in entry.remarks)
+    for section, lines in entry_lines(entry).items():
+        yield ""
+        yield f"{section}:"
+        yield from lines
+
+
+def _short(field: str) -> str:
+    line = " ".join(field.split())
+    shown = "".join(character if character.isprintable() else "?" for character in line[:_EXCERPT])
+    return shown + ("..." if len(line) > _EXCERPT else "")
+
+
+def _slug(stem: str) -> str:
+    """A name for folders and stages out of a file's name.
+
+    >>> _slug("IMDB Dataset")
+    'imdb-dataset'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "corpus"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", type=Path, help="a CSV, TSV or separated text file")
+    parser.add_argument("--name", help="of the corpus (default: after the file)")
+    parser.add_argument("--text", metavar="COLUMN", help="the column of the text")
+    parser.add_argument("--label", metavar="COLUMN", help="the column of the label")
+    parser.add_argument("--dry-run", action="store_true", help="print only")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

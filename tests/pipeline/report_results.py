@@ -1,0 +1,233 @@
+"""Results of a made-up corpus, as `gather` would read them: for tests of the report that need no encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus import Corpus
+from features.encoded import Text
+from features.extraction import ExtractionSummary
+from features.labels import class_labels, rating_labels
+from features.splits import SPLITS
+from features.words import segmenter
+from pipeline.baselines import Baseline, constant_labels
+from pipeline.fits import Epoch, Fit
+from pipeline.metrics import measure
+from pipeline.params import Params
+from pipeline.predictions import Predictions, constant_predictions
+from pipeline.prepare import Summary
+from pipeline.report.gather import BaselineResults, CorpusResults, Reject, RunResults
+from pipeline.results import Evaluation, GroupMetrics, SeedMetrics
+from pipeline.word_attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
+from pipeline.words import WordLists, count_words, find_words
+from tests.features.fake_encoder import fake_manifest
+
+NASTY = (
+    "<script>document.title='owned'</script> & \"quotes\" 'single' </script><!--",
+    "\u202eright to left override\u202c and \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+    "emoji 😀👩‍👩‍👧 and combining e\u0301, {{ 7 * 7 }} {% raw %} ${1} `tick`",
+    "</style><img src=x onerror=\"document.title='owned'\"> <a href=javascript:1>x</a>",
+    "line\u2028separator\u2029 tab\t nul-free \\u003c \\ backslash",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the corpus shall be like; `runs` are (name, task, attends)."""
+
+    name: str = "demo"
+    texts: tuple[str, ...] = ()
+    ordered: bool = True
+    groups: bool = True
+    runs: tuple[tuple[str, str, bool], ...] = (
+        ("demo-linear", "classify", False),
+        ("demo-attn", "classify", True),
+        ("demo-regress", "regress", True),
+    )
+
+
+def make_params(plan: Plan) -> Params:
+    """The params that would have made the corpus."""
+    labels = {"rating": (1, 5)} if plan.ordered else {"classes": ["bad", "good"]}
+    runs = {
+        name: {"corpus": plan.name, "head": "self_attentive" if attends else "linear", "task": task}
+        for name, task, attends in plan.runs
+    }
+    return Params.model_validate(
+        {
+            "encoders": {"en": {"model": "encoders/mini-en"}},
+            "corpora": {
+                plan.name: {
+                    "source": "demo.csv",
+                    "columns": {"text": "text", "label": "label"},
+                    "labels": labels,
+                    "split": {},
+                    "language": "en",
+                    "encode": {"encoder": "en", "max_length": 64},
+                    "words": {},
+                    "tsne": {},
+                }
+            },
+            "runs": runs,
+            "training": {},
+            "attention": {},
+        }
+    )
+
+
+def make_results(plan: Plan, folder: Path) -> CorpusResults:
+    """The results; only the t-SNE picture and the corpus are files, under `folder`."""
+    corpus = make_corpus(plan)
+    corpus.save(folder / "out" / "corpora" / plan.name / "corpus.h5")
+    params = make_params(plan)
+    rows = corpus.rows("test")
+    generator = np.random.default_rng(5)
+    picture = folder / "tsne.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    return CorpusResults(
+        name=plan.name,
+        params=params.corpora[plan.name],
+        corpus=corpus,
+        summary=_summary(corpus),
+        rejects=(Reject("demo.csv", "7", "8", "no label", NASTY[0]),),
+        extraction=ExtractionSummary(len(corpus), 3, len(corpus) - 3, 9000, 40, 1, 1_000_000, 2.5),
+        manifest=fake_manifest(libraries=(("torch", "0.0.1"),)),
+        encoder_parameters=1_234_567,
+        baselines=_baselines(corpus, rows),
+        words=tuple(_words(corpus)),
+        map_rows=rows,
+        map_points=generator.normal(size=(len(rows), 2)).astype(np.float32),
+        map_picture=picture,
+        runs=tuple(_run(corpus, params, *run, seed) for seed, run in enumerate(plan.runs)),
+    )
+
+
+def make_corpus(plan: Plan) -> Corpus:
+    """A row a text; two thirds for testing, so that pictures have something to show."""
+    labels = rating_labels(1, 5).labels if plan.ordered else class_labels(["bad", "good"]).labels
+    count = len(plan.texts)
+    groups = ("<b>one</b>", "电影二", 'three "quoted"') if plan.groups else ()
+    return Corpus(
+        name=plan.name,
+        language="en",
+        labels=labels,
+        texts=tuple(Text(text) for text in plan.texts),
+        text=np.arange(count),
+        label=np.arange(count, dtype=np.int64) * 7 % labels.size + labels.low,
+        split=np.where(np.arange(count) % 6 == 0, 0, np.where(np.arange(count) % 6 == 1, 1, 2)).astype(
+            np.int8
+        ),
+        number=np.arange(1, count + 1),
+        groups=groups,
+        group=(np.arange(count) % 3).astype(np.int32) if groups else np.empty(0, np.int32),
+    )
+
+
+def _summary(corpus: Corpus) -> Summary:
+    names, rows = corpus.labels.names, {split: corpus.rows(split) for split in SPLITS}
+    return Summary(
+        rows=len(corpus),
+        unique_texts=len(corpus),
+        read=len(corpus) + 1,
+        rejected={"no label": 1},
+        splits={split: len(members) for split, members in rows.items()},
+        labels={
+            split: {
+                name: int((corpus.label[members] == value).sum())
+                for name, value in zip(names, corpus.labels.values, strict=True)
+            }
+            for split, members in rows.items()
+        },
+        groups=len(corpus.groups),
+        leaked_texts=0,
+        moved_rows=0,
+        conflicting_texts=0,
+    )
+
+
+def _baselines(corpus: Corpus, rows: npt.NDArray[np.int64]) -> tuple[BaselineResults, ...]:
+    labels = corpus.labels
+    found = [
+        (name, about, constant_predictions(rows, corpus.label[rows], label, labels.low, labels.size), 0.0)
+        for name, (about, label) in constant_labels(corpus).items()
+    ]
+    found.append(("tfidf", "TF-IDF + logistic regression", predict(corpus, rows, 0.5, 99), 1.5))
+    return tuple(
+        BaselineResults(Baseline(name, about, measure(p, ordered=labels.ordered), seconds), p)
+        for name, about, p, seconds in found
+    )
+
+
+def predict(
+    corpus: Corpus, rows: npt.NDArray[np.int64], skill: float, seed: int, *, probabilities: bool = True
+) -> Predictions:
+    """Predictions that are right with probability `skill` or by luck."""
+    generator = np.random.default_rng(seed)
+    labels, n = corpus.labels, len(rows)
+    actual = corpus.label[rows]
+    guess = generator.integers(0, labels.size, n)
+    index = np.where(generator.random(n) < skill, actual - labels.low, guess)
+    share = generator.dirichlet(np.ones(labels.size), n) * 0.5
+    share[np.arange(n), index] += 0.5
+    value = share @ np.arange(labels.low, labels.low + labels.size)
+    predicted = (index + labels.low).astype(np.int64)
+    if not probabilities:
+        value = np.clip(predicted + generator.uniform(-0.5, 0.5, n), labels.low, labels.low + labels.size - 1)
+    return Predictions(
+        rows, actual, predicted, value, share if probabilities else None, labels.low, labels.size
+    )
+
+
+def _run(corpus: Corpus, params: Params, name: str, task: str, attends: bool, seed: int) -> RunResults:
+    rows, ordered = corpus.rows("test"), corpus.labels.ordered
+    predictions = predict(corpus, rows, 0.6 - 0.1 * seed, seed, probabilities=task != "regress")
+    metrics = measure(predictions, ordered=ordered)
+    groups = tuple(GroupMetrics(group, metrics) for group in corpus.groups)
+    other = {"thresholds": metrics} if task == "regress" else {}
+    epochs = tuple(Epoch(i, 1.0 / (i + 1), 0.5 + 0.1 * abs(i - 2), 0.6 - 0.05 * seed) for i in range(6))
+    return RunResults(
+        name=name,
+        params=params.runs[name],
+        training=params.training_of(name),
+        fits={13: Fit(epochs, 2, 3.25 + seed, 100.0)},
+        evaluation=Evaluation(
+            name, corpus.name, params.runs[name].head, task, "round" if other else "argmax",
+            (SeedMetrics(13, metrics, other),), groups, 5000, 1_234_567,
+        ),
+        predictions=predictions,
+        heatmaps=_heatmaps(name, corpus, predictions) if attends else Heatmaps(name, False, ()),
+    )  # fmt: skip
+
+
+def _heatmaps(name: str, corpus: Corpus, predictions: Predictions) -> Heatmaps:
+    texts = []
+    for i in range(min(6, len(predictions))):
+        row = int(predictions.rows[i])
+        text = corpus.row_texts([row])[0]
+        words = tuple(segmenter("en")(text))[:40]
+        weights = np.random.default_rng(i).dirichlet(np.ones(len(words) + 1), 2)
+        attention = WordAttention(words, weights[:, :-1], weights[:, -1])
+        texts.append(
+            Heatmap(
+                row, text, int(predictions.actual[i]), int(predictions.predicted[i]),
+                float(predictions.value[i]), float(predictions.confidence()[i]), attention, f"row-{row}.png",
+            )
+        )  # fmt: skip
+    steps = (DeletionStep(0.2, 0.3, 0.1, 0.2, 0.15, 0.25),)
+    return Heatmaps(
+        name, True, tuple(texts), Deletion(100, 10, "fall of the prediction's probability", steps)
+    )
+
+
+def _words(corpus: Corpus) -> list[WordLists]:
+    rows = corpus.rows("train")
+    words = find_words(corpus.row_texts(rows), segmenter("en"), frozenset())
+    labels = corpus.labels
+    parts = {"all": np.arange(len(rows))} | {
+        labels.name(value): np.flatnonzero(corpus.label[rows] == value) for value in labels.values
+    }
+    return count_words(words, parts, 30)

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.corpus import Corpus
+from features.encoded import Text
+from features.errors import InputError
+from features.labels import rating_labels
+from features.words import Span
+from pipeline import evaluate, extract, layout, predict, prepare, train
+from pipeline.inference import Prediction, Predictor
+from pipeline.inference.table import TableJob, predict_table
+from pipeline.inference.terminal import printable, render
+from pipeline.predictions import Predictions
+from pipeline.word_attention import WordAttention
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = f"""
+encoders:
+  en: {{model: {ROOT}/encoders/mini-en}}
+  zh: {{model: {ROOT}/encoders/mini-zh}}
+corpora:
+  films:
+    source: films.csv
+    columns: {{text: review, label: stars}}
+    labels: {{rating: [1, 3]}}
+    split: {{test: 0.3, validation: 0.2}}
+    language: en
+    encode: {{encoder: en, max_length: 24, layers: [2, -1]}}
+    words: {{}}
+    tsne: {{}}
+  news:
+    source: news.csv
+    columns: {{text: title, pair: body, label: kind}}
+    labels: {{classes: [sport, money]}}
+    split: {{test: 0.3, validation: 0.2}}
+    language: en
+    encode: {{encoder: en, max_length: 24}}
+    words: {{}}
+    tsne: {{}}
+runs:
+  films-linear: {{corpus: films, head: linear, task: classify, pooling: cls, layers: [2]}}
+  films-attn: {{corpus: films, head: self_attentive, task: regress, options: {{hops: 2}}}}
+  news-attn: {{corpus: news, head: self_attentive, task: classify, options: {{hops: 2}}}}
+  films-later: {{corpus: films, head: linear, task: classify}}
+training: {{epochs: 3}}
+attention: {{}}
+"""
+RUNS = ("films-linear", "films-attn", "news-attn")
+MOODS = ("a dull and tedious film", "an ordinary film", "a wonderful and moving film")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two small corpora and three trained and evaluated runs; the working directory while tests run."""
+    folder = tmp_path_factory.mktemp("project")
+    write(folder / "films.csv", ["review", "stars"], [[f"{MOODS[i % 3]}, {i}", 1 + i % 3] for i in range(36)])
+    kinds = [("A cup final", "goals, goals", "sport"), ("Shares fall", "banks, banks", "money")]
+    write(
+        folder / "news.csv",
+        ["title", "body", "kind"],
+        [[f"{kinds[i % 2][0]} {i}", *kinds[i % 2][1:]] for i in range(30)],
+    )
+    (folder / "params.yaml").write_text(PARAMS, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for corpus in ("films", "news"):
+            prepare.main(corpus)
+            extract.main(corpus)
+        for run in RUNS:
+            train.main(run)
+            evaluate.main(run)
+        yield folder
+
+
+def write(path: Path, header: list[str], rows: list[list[object]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_raw_texts_get_what_evaluate_stored(project: Path, run: str) -> None:
+    """From the raw test texts come the labels, values and probabilities that the cache gave."""
+    stored = Predictions.load(layout.evaluation_folder(run) / "predictions-13.h5")
+    corpus = Corpus.load(layout.corpus_folder(run.partition("-")[0]) / "corpus.h5")
+    found = Predictor.load(run).predict([corpus.texts[i] for i in corpus.text[stored.rows]])
+    assert [item.predicted for item in found] == stored.predicted.tolist()
+    assert [item.label for item in found] == [corpus.labels.name(k) for k in stored.predicted.tolist()]
+    assert [item.value for item in found] == pytest.approx(stored.value, abs=1e-3)
+    assert [item.confidence for item in found] == pytest.approx(stored.confidence(), abs=1e-3)
+    if stored.probabilities is None:
+        assert all(item.probabilities is None for item in found)
+    else:
+        assert np.array([item.probabilities for item in found]) == pytest.approx(
+            stored.probabilities, abs=1e-3
+        )
+
+
+def test_a_text_is_cleaned_as_the_corpus_was(project: Path) -> None:
+    """Line breaks in HTML and doubled spaces change nothing, and every other text keeps its place."""
+    predictor = Predictor.load("films-linear")
+    texts = ["a dull<br />and  tedious film", MOODS[2], "a dull and tedious film"]
+    dirty, other, clean = predictor.predict(texts)
+    assert dirty == clean
+    assert other.text == MOODS[2]
+
+
+def test_attention_falls_on_the_words_of_text_and_pair(project: Path) -> None:
+    """Words are found in the text and in its pair after it, and no attention is lost."""
+    (found,) = Predictor.load("news-attn").predict([Text("Shares fall", "banks close")], attention=True)
+    assert found.text == "Shares fall banks close"
+    seen = found.attention
+    assert seen is not None
+    assert [found.text[start:end] for start, end in seen.words] == ["Shares", "fall", "banks", "close"]
+    assert seen.weights.sum(axis=1) + seen.rest == pytest.approx([1, 1])
+    assert (seen.weights > 0).all()
+
+
+def test_heads_without_attention_and_requests_without_it_give_none(project: Path) -> None:
+    """Attention is there only where it was asked for and the head attends."""
+    assert Predictor.load("films-linear").predict(["fine"], attention=True)[0].attention is None
+    assert Predictor.load("films-attn").predict(["fine"])[0].attention is None
+
+
+@pytest.mark.parametrize(
+    ("run", "text", "message"),
+    [
+        ("films-attn", " \u200b<br>", r"text 1 is empty.*leave it out"),
+        ("films-attn", Text("a", "b"), r"text 1 comes with a pair.*give the text alone"),
+    ],
+)
+def test_a_text_that_cannot_be_used_is_named(project: Path, run: str, text: str | Text, message: str) -> None:
+    """The position of the text and what to do stand in the message."""
+    with pytest.raises(InputError, match=message):
+        Predictor.load(run).predict(["good", text])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("en: {model", "fr: {model", r"encoders: fr, zh"),
+        ("encode: {encoder: en, max_length: 24, layers", "encode: {encoder: zh, max_length: 24, layers",
+         r"mini-zh` is not the one.*'films'.*weights, tokenizer differ"),
+        ("max_length: 24, layers", "max_length: 20, layers", r"max_length differ"),
+        ("rating: [1, 3]", "rating: [1, 4]", r"declares 1, 2, 3, 4, but run 'films-attn' was trained on 3"),
+    ],
+)  # fmt: skip
+def test_params_that_no_longer_fit_are_refused(
+    project: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    """Another encoder, length or labels than the head was trained with never give a silent answer."""
+    assert old in PARAMS
+    (tmp_path / "params.yaml").write_text(PARAMS.replace(old, new, 1), "utf-8")
+    with pytest.raises(InputError, match=message):
+        Predictor.load("films-attn", tmp_path / "params.yaml")
+
+
+def test_a_run_that_is_not_there_or_not_trained_ends_in_one_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names that exist are listed, and an untrained run is told apart from an unknown one."""
+    for run, message in (("nope", "no run 'nope'"), ("films-later", "train the run first")):
+        with pytest.raises(SystemExit) as stop:
+            predict.main([run, "text"])
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_every_row_of_a_table_comes_back(project: Path, tmp_path: Path) -> None:
+    """Rows keep their order and columns; those without a prediction say why, and lose nothing."""
+    source = write(
+        tmp_path / "in.csv",
+        ["id", "words"],
+        [[1, MOODS[0]], [2, " "], [3], [4, "two, quoted\nlines"], [5, "x", "surplus"], [6, MOODS[2]]],
+    )
+    predictor = Predictor.load("films-linear")
+    summary = predict_table(predictor, TableJob(source, tmp_path / "out.csv", "words"), quiet=True)
+    rows = read(tmp_path / "out.csv")
+    assert (summary.rows, summary.without) == (6, 3)
+    assert [row["id"] for row in rows] == list("123456")
+    assert [row["words"] for row in rows] == [
+        MOODS[0], " ", "", "two, quoted\nlines", "x,surplus", MOODS[2],
+    ]  # fmt: skip
+    reasons = ["", "empty text", "1 fields, expected 2", "", "3 fields, expected 2", ""]
+    assert [row["reason"] for row in rows] == reasons
+    assert [row["predicted"] == "" for row in rows] == [bool(reason) for reason in reasons]
+    (first,) = predictor.predict([MOODS[0]])
+    assert rows[0]["predicted"] == first.label
+    assert float(rows[0]["value"]) == pytest.approx(first.value, abs=1e-3)
+    shares = [float(rows[0][f"p({k})"]) for k in (1, 2, 3)]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert float(rows[0]["confidence"]) == pytest.approx(max(shares), abs=1e-5)
+
+
+def test_a_table_goes_through_two_runs_with_prefixes(project: Path, tmp_path: Path) -> None:
+    """A second run adds its columns beside the first's; without a prefix it stops."""
+    source = write(tmp_path / "in.tsv", ["text"], [[MOODS[1]]])
+    predict.main(["films-linear", "--csv", str(source), "--output", str(tmp_path / "one.csv")])
+    regressor = Predictor.load("films-attn")
+    again = TableJob(tmp_path / "one.csv", tmp_path / "two.csv", "text")
+    with pytest.raises(InputError, match=r"a column 'confidence' already.*--prefix films-attn-"):
+        predict_table(regressor, again, quiet=True)
+    predict_table(regressor, TableJob(again.source, again.output, "text", prefix="films-attn-"), quiet=True)
+    assert list(read(tmp_path / "two.csv")[0]) == [
+        "text", "predicted", "value", "confidence", "p(1)", "p(2)", "p(3)", "reason",
+        "films-attn-predicted", "films-attn-value", "films-attn-confidence", "films-attn-reason",
+    ]  # fmt: skip
+
+
+def test_a_table_is_never_its_own_output(project: Path, tmp_path: Path) -> None:
+    """The source stays as it was, and a column that is missing leaves no output behind."""
+    source = write(tmp_path / "in.csv", ["text"], [["fine"]])
+    predictor = Predictor.load("films-linear")
+    with pytest.raises(InputError, match="is the table itself"):
+        predict_table(predictor, TableJob(source, tmp_path / "." / "in.csv", "text"), quiet=True)
+    with pytest.raises(InputError, match="no column 'body'"):
+        predict_table(predictor, TableJob(source, tmp_path / "out.csv", "body"), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_lines_of_standard_input_become_json_lines(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line in, one line out, an empty one included."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{MOODS[0]}\n\n{MOODS[2]}\n"))
+    predict.main(["films-attn", "-", "--json"])
+    first, empty, last = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert empty == {"text": "", "predicted": None, "reason": "empty text"}
+    assert (first["text"], last["text"]) == (MOODS[0], MOODS[2])
+    assert first["predicted"] in {"1", "2", "3"}
+    assert [item["word"] for item in first["attention"]] == ["a", "dull", "and", "tedious", "film"]
+    assert "probabilities" not in first
+
+
+def test_a_text_on_the_command_line_is_answered_without_colours_in_a_pipe(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Name, share and words come as plain text where standard output is no terminal."""
+    predict.main(["news-attn", "Shares fall", "--pair", "banks close"])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "sport" in out
+    assert "money" in out
+    assert "looked at:" in out
+
+
+ATTENTION = WordAttention((Span(0, 2), Span(2, 4)), np.array([[0.6, 0.1], [0.2, 0.5]]), np.array([0.3, 0.3]))
+SHOWN = Prediction("剧情很好", 2, "2", 1.9, 0.8, (0.1, 0.8, 0.1), ATTENTION)
+
+
+def test_colour_shades_words_by_their_attention() -> None:
+    """With colours the words carry grounds, the most looked-at word the deepest; without, no escapes."""
+    labels = rating_labels(1, 3).labels
+    plain, coloured = (render(SHOWN, labels, colour) for colour in (False, True))
+    assert "\x1b" not in plain
+    assert "剧情 40.0%, 很好 30.0%; punctuation and marks 30.0%" in plain
+    assert "2   80.0% ████████████████████████" in plain
+    assert "\x1b[48;5;164;38;5;231m剧情\x1b[0m" in coloured
+    assert coloured.count("\x1b[48;5;") == 2
+
+
+def test_nothing_in_a_text_reaches_the_terminal_as_a_command() -> None:
+    """Control characters and direction marks are replaced; Chinese and joined emoji stay."""
+    assert printable("a\x1b[2J\x9b1m\u202eb") == "a\ufffd[2J\ufffd1m\ufffdb"
+    assert printable("很好 👩\u200d🔬") == "很好 👩\u200d🔬"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run"], ["run", "text", "--csv", "a.csv", "--output", "b.csv"], ["run", "--csv", "a.csv"],
+     ["run", "--csv", "a.csv", "--output", "b.csv", "--json"], ["run", "-", "--pair", "x"]],
+)  # fmt: skip
+def test_arguments_that_contradict_each_other_are_usage_errors(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing to predict, or two things at once, ends with the usage and code 2 before anything is loaded."""
+    with pytest.raises(SystemExit) as stop:
+        predict.main(arguments)
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import layout
+from pipeline.prepare import main
+from pipeline.stage import run_stage
+
+PARAMS = """
+encoders: {en: {model: encoders/mini-en}}
+corpora:
+  demo:
+    source: data
+    columns: {text: text, label: stars}
+    labels: {rating: [1, 3]}
+    split: {files: {train: train.csv, test: test.csv}, validation: 0.2}
+    language: en
+    encode: {encoder: en, max_length: 32}
+    words: {}
+    tsne: {}
+runs: {}
+training: {}
+attention: {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS)
+    Path("data").mkdir()
+    train = "".join(f"a film of kind {i},{1 + i % 3}\n" for i in range(30))
+    Path("data/train.csv").write_text("text,stars\n" + train + "leaked,1\ntwice,1\ntwice,2\n,3\n")
+    Path("data/test.csv").write_text("text,stars\nleaked,2\nfresh,3\nnothing,none\n")
+
+
+def test_the_summary_counts_what_was_done() -> None:
+    """Rows, rejects by reason, splits, leaks and contradictions are counted."""
+    main("demo")
+    summary = json.loads((layout.corpus_folder("demo") / "summary.json").read_text())
+    assert (summary["read"], summary["rows"]) == (37, 35)
+    assert summary["rejected"] == {"empty text": 1, "no label": 1}
+    assert (summary["leaked_texts"], summary["moved_rows"]) == (1, 1)
+    assert summary["conflicting_texts"] == 2
+    assert summary["splits"]["test"] == 3
+    assert sum(summary["splits"].values()) == 35
+    assert sum(summary["labels"]["test"].values()) == 3
+
+
+def test_rejects_say_file_row_and_reason() -> None:
+    """The rejects file can be opened beside the sources."""
+    main("demo")
+    with (layout.corpus_folder("demo") / "rejects.csv").open(encoding="utf-8-sig", newline="") as file:
+        rejects = list(csv.DictReader(file))
+    assert [(row["file"], row["row"], row["reason"]) for row in rejects] == [
+        ("train.csv", "34", "empty text"),
+        ("test.csv", "3", "no label"),
+    ]
+
+
+def test_preparing_twice_writes_the_same_bytes() -> None:
+    """An unchanged source gives an unchanged corpus, so that nothing after it looks stale."""
+    main("demo")
+    first = (layout.corpus_folder("demo") / "corpus.h5").read_bytes()
+    main("demo")
+    assert (layout.corpus_folder("demo") / "corpus.h5").read_bytes() == first
+
+
+def test_a_missing_file_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """The stage ends as a user's mistake, naming the file and the setting."""
+    Path("data/test.csv").unlink()
+    with pytest.raises(SystemExit) as stopped:
+        run_stage(main, "corpus", "Prepare.", ["demo"])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: data/test.csv does not exist")
+    assert len(message.splitlines()) == 1

@@ -1,0 +1,243 @@
+"""The report as a person meets it: in a browser, with its scripts running."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.rendering import write_page
+from tests.pipeline.report_results import NASTY, Plan, make_params, make_results
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the extra `browser` is not installed, so no browser can be driven"
+)
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+TEXTS = tuple(
+    f"{opinion} film {i}. {NASTY[i % 5]}"
+    for i in range(180)
+    for opinion in [("烂片，浪费时间。 A dull", "还可以吧。 A fair", "太好看了！ A grand")[i % 3]]
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium of the system."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the front page and two corpora, one of ratings in groups and one of classes."""
+    folder = tmp_path_factory.mktemp("report")
+    plans = (
+        Plan(texts=TEXTS),
+        Plan("classes", TEXTS, ordered=False, groups=False, runs=(("one", "binary", True),)),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        fronts = []
+        for plan in plans:
+            page, front = corpus_page(make_results(plan, folder), make_params(plan))
+            write_page(folder / f"{plan.name}.html", page)
+            fronts.append(front)
+        write_page(folder / "index.html", front_page(fronts, make_params(plans[0])))
+    return folder
+
+
+class Visit:
+    """An open page, with all it said and asked for."""
+
+    def __init__(self, browser: Browser, path: Path, **context: Any) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page: Page = browser.new_context(**context).new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+
+
+@pytest.mark.parametrize("name", ["index", "demo", "classes"])
+def test_a_page_opens_in_silence(browser: Browser, report: Path, name: str) -> None:
+    """Nothing is said on the console, nothing but the file is asked for, and no text of the data runs."""
+    visit = Visit(browser, report / f"{name}.html")
+    visit.page.wait_for_timeout(200)
+    assert visit.said == []
+    assert visit.asked == [(report / f"{name}.html").as_uri()]
+    assert "owned" not in visit.page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "demo", "classes"])
+def test_axe_finds_nothing(browser: Browser, report: Path, name: str, scheme: str) -> None:
+    """The accessibility checker finds no violation, in either theme, with everything unfolded."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    page = Visit(browser, report / f"{name}.html", color_scheme=scheme).page
+    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    found = axe.Axe().run(page).response["violations"]
+    assert [(item["id"], node["html"]) for item in found for node in item["nodes"]] == []
+
+
+@pytest.mark.parametrize("name", ["index", "demo", "classes"])
+def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser, report: Path, name: str) -> None:
+    """At 360 px the page is as wide as the screen, with everything unfolded."""
+    page = Visit(browser, report / f"{name}.html", viewport={"width": 360, "height": 740}).page
+    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_header_sorts_its_column(browser: Browser, report: Path) -> None:
+    """The first click puts the best first, the second turns the order round, and it is announced."""
+    page = Visit(browser, report / "demo.html").page
+    header = page.locator(".runs").get_by_role("columnheader", name="MAE", exact=True)
+    cells = "[...document.querySelectorAll('.runs tbody tr')].map(r => Number(r.cells[5].dataset.value))"
+    assert page.evaluate("document.querySelector('.runs th:nth-child(6)').textContent").startswith("MAE")
+    header.get_by_role("button").click()
+    first = page.evaluate(cells)
+    assert first == sorted(first)
+    assert header.get_attribute("aria-sort") == "ascending"
+    header.get_by_role("button").click()
+    assert page.evaluate(cells) == sorted(first, reverse=True)
+
+
+def test_the_theme_is_chosen_and_kept(browser: Browser, report: Path) -> None:
+    """The switch goes from the system's theme to light and to dark, and the next page remembers."""
+    page = Visit(browser, report / "demo.html", color_scheme="light").page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator("#theme").click()
+    assert page.evaluate(ground) == light
+    page.locator("#theme").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.goto((report / "index.html").as_uri())
+    assert page.evaluate(ground) == dark
+
+
+def test_pointing_at_the_map_shows_a_text(browser: Browser, report: Path) -> None:
+    """Hovering a point shows its text, rating and predictions; leaving hides them; arrow keys move on."""
+    page = Visit(browser, report / "demo.html").page
+    stage = page.locator(".map-stage")
+    stage.scroll_into_view_if_needed()
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    tip = page.locator(".tip")
+    assert "film" in tip.locator(".text").inner_text()
+    assert "true " in tip.locator(".facts-line").inner_text()
+    first = tip.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert tip.inner_text() != first
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+    hover_a_point(page)
+    assert "demo-linear: " in tip.inner_text()
+    page.mouse.move(2, 2)
+    assert tip.is_hidden()
+
+
+def hover_a_point(page: Page) -> None:
+    """Move the mouse over the map until a text shows."""
+    page.locator(".map-stage").scroll_into_view_if_needed()
+    box = page.locator(".map-stage").bounding_box()
+    assert box is not None
+    for step in range(400):
+        x, y = 0.3 + 0.4 * (step % 20) / 20, 0.3 + 0.4 * (step // 20) / 20
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if page.locator(".tip").is_visible():
+            return
+    raise AssertionError("no point was met")
+
+
+def test_the_map_is_coloured_as_asked(browser: Browser, report: Path) -> None:
+    """Each way of colouring draws another picture and legend, and a legend entry hides its points."""
+    page = Visit(browser, report / "demo.html").page
+    picture = "document.querySelector('canvas.points').toDataURL()"
+    legend = page.locator("#map-legend button")
+    seen = {page.evaluate(picture)}
+    for value, entries in (("predicted:demo-linear", 5), ("error:demo-linear", 3), ("group", 3)):
+        page.locator("#map-colour").select_option(value)
+        assert legend.count() == entries
+        seen.add(page.evaluate(picture))
+    assert "<b>one</b>" in legend.first.inner_text()
+    legend.first.click()
+    assert legend.first.get_attribute("aria-pressed") == "false"
+    seen.add(page.evaluate(picture))
+    page.locator("#map-in").click()
+    seen.add(page.evaluate(picture))
+    assert len(seen) == 6
+
+
+def test_sides_are_chosen(browser: Browser, report: Path) -> None:
+    """Choosing a run shows its confusion and says how often it agrees with the other side."""
+    page = Visit(browser, report / "demo.html").page
+    page.locator("select[data-shows=left]").select_option("demo-attn")
+    assert page.locator('[data-slot="left"][data-name="demo-attn"]').is_visible()
+    assert page.locator('[data-slot="left"][data-name="demo-linear"]').is_hidden()
+    assert page.locator("#agreement .a").inner_text() == "demo-attn"
+    page.locator("select[data-shows=right]").select_option("demo-attn")
+    assert page.locator("#agreement").is_hidden()
+
+
+def test_attention_is_shaded_by_hop_and_sorted(browser: Browser, report: Path) -> None:
+    """Another hop shades otherwise, and sorting by error puts the largest first."""
+    page = Visit(browser, report / "demo.html").page
+    part = page.locator('[data-slot="attention"][data-name="demo-attn"]')
+    style = "e => [...e.querySelectorAll('.shaded span')].map(s => getComputedStyle(s).backgroundColor)"
+    before = part.evaluate(style)
+    part.locator("select.hop").select_option("1")
+    assert part.evaluate(style) != before
+    part.locator("select.order").select_option("error -1")
+    errors = part.evaluate("e => [...e.querySelectorAll('.reading')].map(r => Number(r.dataset.error))")
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_chinese_stands_on_the_page(browser: Browser, report: Path) -> None:
+    """Chinese texts and group names are on the page as characters."""
+    text = Visit(browser, report / "demo.html").page.locator("main").inner_text()
+    assert "太好看了" in text
+    assert "电影二" in text
+
+
+def test_on_paper_everything_is_open(browser: Browser, report: Path) -> None:
+    """Printing unfolds what is folded and leaves out the controls."""
+    page = Visit(browser, report / "demo.html").page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator(".controls").first.is_hidden()
+    assert page.locator("header.bar").is_hidden()
+
+
+def test_fifty_thousand_points_stay_light(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map of 50,000 texts makes a page under 15 MB that is ready within 3 s, the best of three times."""
+    monkeypatch.chdir(tmp_path)
+    sentence = "the film was long and the people in it were often kind to one another "
+    plan = Plan(texts=tuple(f"{i} {sentence * (1 + i % 6)}" for i in range(75_000)))
+    page, _ = corpus_page(make_results(plan, tmp_path), make_params(plan))
+    write_page(tmp_path / "large.html", page)
+    assert (tmp_path / "large.html").stat().st_size < 15_000_000
+    visit = Visit(browser, tmp_path / "large.html")
+    times = []
+    for _ in range(3):
+        visit.page.goto((tmp_path / "large.html").as_uri())
+        times.append(visit.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+    assert visit.said == []
+    assert "map of 50000" in str(visit.page.locator(".map-stage").get_attribute("aria-label"))
+    hover_a_point(visit.page)
+    assert min(times) < 3000

@@ -1,0 +1,257 @@
+"""The figures and pictures of the report, worked out from predictions."""
+
+from __future__ import annotations
+
+import base64
+import doctest
+import importlib
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.intervals import accuracy_interval, compare, error_interval, holm, mcnemar, mean_interval
+from pipeline.predictions import Predictions
+from pipeline.report.agreement import agreements
+from pipeline.report.clouds import HEIGHT, WIDTH, place_words
+from pipeline.report.contests import contests
+from pipeline.report.cost import cost_plot
+from pipeline.report.groups import group_tables
+from pipeline.report.maps import map_data, quantise
+from pipeline.report.mistakes import changes, mistakes
+from pipeline.report.panels import opening_pair, panels
+from pipeline.report.scales import decade_ticks, round_ticks
+from pipeline.words import WordList
+from tests.pipeline.report_results import Plan, make_results
+
+TEXTS = tuple(f"text number {i}" for i in range(240))
+EXAMPLES = (
+    "intervals",
+    "fits",
+    "word_attention",
+    "report.clouds",
+    "report.cost",
+    "report.maps",
+    "report.rendering",
+    "report.scales",
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def rated(predicted: list[int], actual: list[int], value: list[float] | None = None) -> Predictions:
+    given_value = np.array(value if value is not None else predicted, np.float64)
+    return Predictions(np.arange(len(actual)), np.array(actual), np.array(predicted), given_value, None, 1, 5)
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_examples_in_docstrings_hold(module: str) -> None:
+    """What a docstring shows is what the function gives."""
+    found = doctest.testmod(importlib.import_module(f"pipeline.{module}"))
+    assert found.failed == 0
+
+
+def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
+    """With 400 rows of which 300 are right the bootstrap interval is close to the normal one."""
+    right = rated([1] * 300 + [2] * 100, [1] * 400)
+    interval = accuracy_interval(right)
+    half = 1.96 * math.sqrt(0.75 * 0.25 / 400)
+    assert interval.value == 0.75
+    assert interval.low == pytest.approx(0.75 - half, abs=0.006)
+    assert interval.high == pytest.approx(0.75 + half, abs=0.006)
+
+
+def test_the_interval_of_a_mean_of_many_values_is_that_of_the_normal() -> None:
+    """Resampling rows one by one agrees with theory where the values are all different."""
+    values = np.random.default_rng(0).normal(2.0, 1.0, 2000)
+    interval = mean_interval(values)
+    half = 1.96 * values.std() / math.sqrt(2000)
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.01)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.01)
+
+
+def test_intervals_of_no_rows_are_undefined() -> None:
+    """An empty test split gives NaN, not an error."""
+    assert math.isnan(error_interval(rated([], [])).low)
+
+
+def test_a_comparison_counts_pairs() -> None:
+    """Both, only one, only the other and neither add up to all rows; the difference is that of accuracies."""
+    actual = [1, 2, 3, 4, 5, 1]
+    a, b = rated([1, 2, 3, 4, 1, 2], actual), rated([1, 2, 1, 1, 5, 2], actual)
+    found = compare(a, b, ordered=True)
+    assert (found.both, found.only_a, found.only_b, found.neither) == (2, 2, 1, 1)
+    assert found.n == 6
+    assert found.difference.value == pytest.approx(1 / 6)
+    assert found.error is not None
+    assert found.error.value == pytest.approx((0 + 0 + 0 + 0 + 4 + 1) / 6 - (0 + 0 + 2 + 3 + 0 + 1) / 6)
+
+
+def test_only_equal_rows_are_compared() -> None:
+    """Predictions of other rows cannot be paired."""
+    a = rated([1], [1])
+    b = Predictions(np.array([7]), a.actual, a.predicted, a.value, None, 1, 5)
+    with pytest.raises(ValueError, match="same rows"):
+        compare(a, b, ordered=True)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_only_raises_p_and_keeps_its_order(p_values: list[float]) -> None:
+    """Adjusted values are at least the given ones, at most 1, and ranked alike."""
+    adjusted = holm(p_values)
+    assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
+    order = np.argsort(p_values, kind="stable")
+    assert np.all(np.diff(np.array(adjusted)[order]) >= 0)
+
+
+def test_mcnemar_is_symmetric_and_exact() -> None:
+    """The test is the same both ways round, and for 5 against 0 it is 2 / 32."""
+    assert mcnemar(5, 0) == mcnemar(0, 5) == pytest.approx(2 / 32)
+
+
+def test_the_best_is_compared_with_all_others(tmp_path: Path) -> None:
+    """Every other run and every baseline that answers differently is a contest; constants are beaten here."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    found = {contest.other: contest for contest in contests(results, results.runs[0])}
+    assert {"demo-attn", "demo-regress", "majority", "tfidf"} <= set(found)
+    assert results.runs[0].name not in found
+    assert found["majority"].verdict == "better"
+
+
+def test_panels_agree_with_the_predictions(tmp_path: Path) -> None:
+    """The diagonal's share is the accuracy, and counting neighbours gives the share within one."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    found = panels(results)
+    assert [panel.name for panel in found] == [*(run.name for run in results.runs), "tfidf"]
+    for panel, run in zip(found, results.runs, strict=False):
+        rating = run.evaluation.metrics.rating
+        assert rating is not None
+        assert panel.matrices[0].right == pytest.approx(run.evaluation.metrics.accuracy)
+        assert panel.matrices[1].right == pytest.approx(rating.adjacent_accuracy)
+        assert sum(bar.predicted for bar in panel.bars) == pytest.approx(1.0)
+
+
+def test_classification_stands_beside_regression(tmp_path: Path) -> None:
+    """The pair shown first is the best run and a run of another kind."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    assert opening_pair(results, "demo-linear") == ("demo-linear", "demo-regress")
+    assert opening_pair(results, None) == ("tfidf", "tfidf")
+
+
+def test_agreement_counts_every_row_once(tmp_path: Path) -> None:
+    """For each two sides the table's sum is the number of test rows."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    found = agreements(results)
+    assert set(found) >= {"demo-linear|demo-attn", "demo-attn|tfidf"}
+    assert {sum(map(sum, table)) for table in found.values()} == {len(results.runs[0].predictions)}
+
+
+def test_mistakes_are_wrong_and_the_worst_come_first(tmp_path: Path) -> None:
+    """Ratings: every text shown is wrong, and misses shrink down the list."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    for item in mistakes(results):
+        misses = [abs(example.value - float(example.true)) for example in item.examples]
+        assert misses == sorted(misses, reverse=True)
+        assert all(example.true != example.predicted for example in item.examples)
+
+
+def test_the_surest_mistakes_come_first_where_labels_have_no_order(tmp_path: Path) -> None:
+    """Classes: confidence shrinks down the list."""
+    results = make_results(Plan(texts=TEXTS, ordered=False, runs=(("a", "classify", False),)), tmp_path)
+    confidence = [example.confidence for example in mistakes(results)[0].examples]
+    assert confidence == sorted(confidence, reverse=True)
+
+
+def test_fixed_broken_and_both_wrong_are_told_apart(tmp_path: Path) -> None:
+    """The parts' counts are those of the paired comparison."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    best = results.runs[0]
+    found = {change.other: [part.count for part in change.parts] for change in changes(results, best)}
+    for contest in contests(results, best):
+        if contest.other in found:
+            pair = contest.comparison
+            assert found[contest.other] == [pair.only_a, pair.only_b, pair.neither]
+
+
+def test_groups_split_the_test_rows(tmp_path: Path) -> None:
+    """Each test row is in one group, and accuracies weighted by rows give the whole accuracy."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    table = group_tables(results)[0]
+    assert sum(line.n for line in table.lines) == len(results.runs[0].predictions)
+    whole = sum(line.n * line.figures[0] for line in table.lines) / sum(line.n for line in table.lines)
+    assert whole == pytest.approx(results.runs[0].evaluation.metrics.accuracy)
+
+
+def test_labels_of_the_cost_plot_keep_apart(tmp_path: Path) -> None:
+    """Many runs of equal cost and accuracy get labels that do not cover one another."""
+    runs = tuple((f"run-number-{i}", "classify", False) for i in range(8))
+    plot = cost_plot(make_results(Plan(texts=TEXTS, runs=runs), tmp_path))
+    assert plot is not None
+    places = [mark.label_y for mark in plot.marks]
+    assert len(places) == 9
+    assert min(b - a for a, b in pairwise(places)) >= 17
+    assert places[0] > 0
+    assert places[-1] < plot.height
+
+
+def test_map_points_survive_the_packing(tmp_path: Path) -> None:
+    """Packed coordinates keep their proportions to one step, and labels and predictions their order."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    data = map_data(results)
+    packed = np.frombuffer(base64.b64decode(data["points"]), "<u2").reshape(-1, 2).astype(float)
+    packed[:, 1] *= -1
+    points = results.map_points.astype(float)
+    scale = np.ptp(packed[:, 0]) / np.ptp(points[:, 0])
+    moved = (points - points[0]) * scale
+    assert np.abs(packed - packed[0] - moved).max() <= 2
+    predicted = np.frombuffer(base64.b64decode(data["predicted"]["demo-linear"]), "<u2")
+    assert predicted.tolist() == (results.runs[0].predictions.predicted - 1).tolist()
+    assert len(data["texts"]) == data["n"] == len(points)
+
+
+def test_one_point_is_a_map() -> None:
+    """A map of one point, and of none, has no size to divide by."""
+    assert quantise(np.zeros((1, 2), np.float32)).shape == (1, 2)
+    assert quantise(np.zeros((0, 2), np.float32)).shape == (0, 2)
+
+
+def test_words_of_a_cloud_do_not_overlap() -> None:
+    """The heaviest word is the largest, and boxes of words keep clear of each other and of the edge."""
+    words = WordList(tuple(f"word{'s' * (i % 6)}{i}" if i % 2 else f"电影好看{i}" for i in range(30)),
+                     tuple(float(40 - i) for i in range(30)))  # fmt: skip
+    placed = place_words(words)
+    assert placed[0].word == words.words[0]
+    assert placed[0].size == max(word.size for word in placed)
+    assert len(placed) >= 26
+    for i, a in enumerate(placed):
+        assert a.width / 2 <= a.x + 0.1
+        assert a.x <= WIDTH - a.width / 2 + 0.1
+        assert 0 < a.y < HEIGHT
+        for b in placed[i + 1 :]:
+            apart = abs(a.x - b.x) >= (a.width + b.width) / 2 or abs(a.y - b.y) >= (a.size + b.size) / 2
+            assert apart, (a, b)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_ticks_lie_inside(low: float, width: float) -> None:
+    """Round ticks never leave the axis by more than rounding."""
+    ticks = round_ticks(low, low + width)
+    assert all(
+        low - 1e-6 * max(abs(low), width) <= t <= low + width + 1e-6 * max(abs(low), width) for t in ticks
+    )
+
+
+@given(st.floats(1e-3, 1e4), st.floats(1.1, 1e5))
+def test_decades_lie_inside(low: float, factor: float) -> None:
+    """Ticks of a logarithmic axis are ascending and inside it, two at least."""
+    ticks = decade_ticks(low, low * factor)
+    assert len(ticks) >= 2
+    assert list(ticks) == sorted(ticks)
+    assert all(low <= tick <= low * factor for tick in ticks)
