@@ -14,8 +14,8 @@ from heads.saving import load_head
 from heads.tasks import Task
 from pipeline import layout
 from pipeline.data import HeadData
-from pipeline.encoder_top import encoder_top
 from pipeline.deletion import measure_deletion
+from pipeline.encoder_top import encoder_top
 from pipeline.heatmaps import plot_heatmap
 from pipeline.params import AttentionParams, Params, load_params
 from pipeline.predictions import Predictions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from features.errors import InputError
 from pipeline import layout
 from pipeline.params import load_params
 from pipeline.report.gather import gather
@@ -14,6 +15,8 @@ def main() -> None:
     """Write `index.html` and `<corpus>.html` into `layout.REPORTS`."""
     params = load_params()
     fronts = []
+    if "index" in params.corpora:
+        raise InputError("a corpus is called 'index', which is the front page's name; give it another name")
     for name in params.corpora:
         page, front = corpus_page(gather(name, params), params)
         write_page(layout.REPORTS / f"{name}.html", page)

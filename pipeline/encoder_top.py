@@ -34,8 +34,8 @@ def encoder_top(params: Params, run_name: str, layers: tuple[int, ...]) -> nn.Mo
     above = len(stack.layers) - layers[-1]
     if above == 0:
         raise InputError(
-            f"run {run_name!r} trains the layers above layer {layers[-1]}, which is the encoder's last; add a "
-            f"lower one to corpora.{run.corpus}.encode.layers, for example -3, and name it under "
+            f"run {run_name!r} trains the layers above layer {layers[-1]}, which is the encoder's last; add "
+            f"a lower one to corpora.{run.corpus}.encode.layers, for example -3, and name it under "
             f"runs.{run_name}.layers"
         )
     return TopLayers(stack, above)

@@ -71,7 +71,9 @@ def _imports(path: Path, root: Path) -> Iterator[Path]:
 
 def _files(module: str, root: Path) -> Iterator[Path]:
     base = Path(*module.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+    # Importing a module runs the packages around it as well.
+    packages = [package / "__init__.py" for package in (base, *base.parents) if package.name]
+    for candidate in (base.with_suffix(".py"), *packages):
         if (root / candidate).is_file():
             yield candidate
 

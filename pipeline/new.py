@@ -1,4 +1,7 @@
-"""`python -m pipeline.new data.csv`: look at a table, say what it is, and write it into `params.yaml`."""
+"""`python -m pipeline.new data.csv`: look at a table, say what it is, and write it into `params.yaml`.
+
+`python -m pipeline.new --preset NAME` writes the entry of a known corpus.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pipeline.declaring.proposing import Entry, propose
 from pipeline.declaring.roles import Roles, assign_roles
 from pipeline.declaring.sniffing import sniff
 from pipeline.params import PARAMS, load_params
+from pipeline.presets import adapted, load_preset, preset_names
 from pipeline.stage import guard
 
 _EXCERPT = 60  # characters of an example
@@ -21,12 +25,43 @@ _SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Propose an entry for a table, print it, and write it unless it is a dry run."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if (given.table is None) == (given.preset is None):
+        parser.error("give a table, or --preset NAME")
+    if given.source is not None and given.preset is None:
+        parser.error("--source goes with --preset")
 
     def action() -> None:
-        new(given.table, given.name, given.text, given.label, dry_run=given.dry_run)
+        if given.preset is not None:
+            from_preset(given.preset, given.name, given.source, dry_run=given.dry_run)
+        else:
+            new(given.table, given.name, given.text, given.label, dry_run=given.dry_run)
 
     guard(action)
+
+
+def from_preset(preset: str, name: str | None, source: Path | None, *, dry_run: bool = False) -> Entry:
+    """Declare a known corpus.
+
+    Args:
+        preset: its name under `presets/`.
+        name: of the corpus, in place of the preset's own.
+        source: file or folder, in place of the preset's own.
+        dry_run: print what would be written, and write nothing.
+
+    Raises:
+        InputError: there is no such preset, or the name is taken.
+    """
+    found = load_preset(preset)
+    entry = adapted(found.entry, name, None if source is None else source.as_posix())
+    print(f"{found.title}\nlicence: {found.licence}\nheadline: {found.metric}")
+    declared = Path(entry.corpus["source"])
+    if not declared.exists():
+        print(f"{declared} is not there yet: `python -m pipeline.fetch {preset}` gets it")
+    _show_lines(entry)
+    _write(entry, dry_run)
+    return entry
 
 
 def new(
@@ -50,11 +85,8 @@ def new(
     entry = propose(name or _slug(path.stem), table, roles, params)
     for line in describe(table, roles, entry):
         print(line)
-    if dry_run:
-        print("\nnothing was written (--dry-run)")
-        return entry
-    add_entry(PARAMS, entry)
-    print(f"\nwritten to {PARAMS}; `dvc repro` runs it from raw text to the report")
+    _show_lines(entry)
+    _write(entry, dry_run)
     return entry
 
 
@@ -87,10 +119,19 @@ def describe(table: Profile, roles: Roles, entry: Entry) -> Iterator[str]:
     if entry.remarks:
         yield "what was chosen, and how to change it:"
         yield from (f"  - {remark}" for remark in entry.remarks)
+
+
+def _show_lines(entry: Entry) -> None:
     for section, lines in entry_lines(entry).items():
-        yield ""
-        yield f"{section}:"
-        yield from lines
+        print("\n".join(["", f"{section}:", *lines]))
+
+
+def _write(entry: Entry, dry_run: bool) -> None:
+    if dry_run:
+        print("\nnothing was written (--dry-run)")
+        return
+    add_entry(PARAMS, entry)
+    print(f"\nwritten to {PARAMS}; `dvc repro` runs it from raw text to the report")
 
 
 def _short(field: str) -> str:
@@ -110,7 +151,9 @@ def _slug(stem: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path, help="a CSV, TSV or separated text file")
+    parser.add_argument("table", type=Path, nargs="?", help="a CSV, TSV or separated text file")
+    parser.add_argument("--preset", metavar="NAME", help=f"a known corpus: {', '.join(preset_names())}")
+    parser.add_argument("--source", type=Path, metavar="PATH", help="where the preset's file or folder is")
     parser.add_argument("--name", help="of the corpus (default: after the file)")
     parser.add_argument("--text", metavar="COLUMN", help="the column of the text")
     parser.add_argument("--label", metavar="COLUMN", help="the column of the label")

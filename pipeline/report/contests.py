@@ -34,10 +34,10 @@ def contests(results: CorpusResults, best: RunResults | None) -> tuple[Contest, 
 
 
 def rivals(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Predictions]]:
-    """Name, description and predictions of all others; baselines that always answer alike come once."""
+    """Name, description and predictions of all others; constants that are the same answer come once."""
     runs = [(run.name, run.params.head, run.predictions) for run in results.runs if run.name != best.name]
     baselines: dict[bytes, tuple[str, str, Predictions]] = {}
     for item in results.baselines:
-        answer = item.predictions.predicted.tobytes()
-        baselines.setdefault(answer, (item.baseline.name, item.baseline.description, item.predictions))
+        constant = item.predictions.predicted[:1].tobytes() if item.baseline.seconds == 0 else b"learns"
+        baselines.setdefault(constant, (item.baseline.name, item.baseline.description, item.predictions))
     return [*runs, *baselines.values()]

@@ -11,9 +11,9 @@ from pipeline.report.rendering import duration, percent
 from pipeline.report.scales import Scale, decade_ticks, round_ticks
 from pipeline.report.table import kind_of
 
-WIDTH = 680
+WIDTH = 800
 _HEIGHT = 380  # more where so many labels ask for it
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 196, 18, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 268, 18, 52
 _LINE = 17.0  # height of a label
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.corpus import Corpus
+from features.errors import InputError
 from features.extraction import ExtractionSummary
 from features.index import Index
 from features.manifest import Manifest
@@ -101,8 +102,18 @@ def gather(name: str, params: Params) -> CorpusResults:
     """Read one corpus and its runs.
 
     Raises:
-        InputError: a file is damaged; OSError: one is missing.
+        InputError: a file is damaged or missing.
     """
+    try:
+        return _gather(name, params)
+    except FileNotFoundError as error:
+        missing = error.filename or error
+        raise InputError(
+            f"the report on {name!r} needs {missing}, which is missing; run `dvc repro`"
+        ) from None
+
+
+def _gather(name: str, params: Params) -> CorpusResults:
     folder = layout.corpus_folder(name)
     rows, points = read_map(layout.tsne_folder(name))
     return CorpusResults(

@@ -20,7 +20,7 @@ from pipeline.report.groups import group_tables
 from pipeline.report.maps import map_data
 from pipeline.report.mistakes import changes, mistakes
 from pipeline.report.panels import opening_pair, panels
-from pipeline.report.provenance import commands, corpus_yaml, digests, versions, written_at
+from pipeline.report.provenance import commands, corpus_yaml, digests, times, versions, written_at
 from pipeline.report.rendering import render
 from pipeline.report.rounding import decodings
 from pipeline.report.shading import shaded_texts
@@ -89,6 +89,7 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
         "changes": changes(results, best),
         "commands": commands(results),
         "digests": digests(results),
+        "times": times(results),
         "versions": versions(results),
     }
 

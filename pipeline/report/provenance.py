@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from pipeline import layout
 from pipeline.params import Params
 from pipeline.report.gather import CorpusResults
+from pipeline.report.rendering import duration
 
 _PACKAGES = (
     "torch",
@@ -100,6 +101,18 @@ def corpus_yaml(results: CorpusResults, params: Params) -> str:
     yaml.width = 100
     yaml.dump(_lists(chosen), buffer)
     return buffer.getvalue()
+
+
+def times(results: CorpusResults) -> tuple[Fact, ...]:
+    """When the results were written, and how long the slow stages took."""
+    extraction = layout.extraction_file(results.name)
+    facts = [
+        Fact("vectors", f"{written_at([extraction])}, {duration(results.extraction.seconds)}", code=False)
+    ]
+    for run in results.runs:
+        when = written_at([layout.evaluation_folder(run.name) / "evaluation.json"])
+        facts.append(Fact(run.name, f"{when}, trained in {duration(run.seconds)}", code=False))
+    return tuple(facts)
 
 
 def written_at(paths: list[Path]) -> str:

@@ -14,7 +14,7 @@ from pipeline.report.rendering import write_page
 from tests.pipeline.report_results import NASTY, Plan, make_params, make_results
 
 playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the extra `browser` is not installed, so no browser can be driven"
+    "playwright.sync_api", reason="playwright is not installed, so no browser can be driven"
 )
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -225,7 +225,7 @@ def test_on_paper_everything_is_open(browser: Browser, report: Path) -> None:
 def test_fifty_thousand_points_stay_light(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A map of 50,000 texts makes a page under 15 MB that is ready within 3 s, the best of three times."""
+    """A map of 50,000 texts makes a page under 15 MB that takes under 3 s of processor time to open."""
     monkeypatch.chdir(tmp_path)
     sentence = "the film was long and the people in it were often kind to one another "
     plan = Plan(texts=tuple(f"{i} {sentence * (1 + i % 6)}" for i in range(75_000)))
@@ -233,11 +233,11 @@ def test_fifty_thousand_points_stay_light(
     write_page(tmp_path / "large.html", page)
     assert (tmp_path / "large.html").stat().st_size < 15_000_000
     visit = Visit(browser, tmp_path / "large.html")
-    times = []
-    for _ in range(3):
-        visit.page.goto((tmp_path / "large.html").as_uri())
-        times.append(visit.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+    # Processor time of the page's own process, so that a busy machine does not count.
+    session = visit.page.context.new_cdp_session(visit.page)
+    session.send("Performance.enable")
+    metrics = {item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}
     assert visit.said == []
     assert "map of 50000" in str(visit.page.locator(".map-stage").get_attribute("aria-label"))
     hover_a_point(visit.page)
-    assert min(times) < 3000
+    assert metrics["ProcessTime"] < 3.0

@@ -141,6 +141,17 @@ def test_a_page_does_with_what_there_is(plan: Plan, tmp_path: Path) -> None:
     assert " nan" not in page.text
 
 
+def test_a_baseline_that_learnt_a_constant_is_still_compared(tmp_path: Path) -> None:
+    """TF-IDF that answers as the majority does keeps its own line, and the page stands."""
+    plan = Plan(texts=TEXTS)
+    results = make_results(plan, tmp_path)
+    majority, *others, tfidf = results.baselines
+    flat = dataclasses.replace(tfidf, predictions=majority.predictions)
+    changed = dataclasses.replace(results, baselines=(majority, *others, flat))
+    _, front = corpus_page(changed, make_params(plan))
+    assert {"majority", "tfidf"} <= {contest.other for contest in front.contests}
+
+
 def test_every_run_and_baseline_has_its_figures(tmp_path: Path) -> None:
     """The runs table holds each run and baseline with the accuracy that was measured."""
     results, source = build(Plan(texts=TEXTS), tmp_path)

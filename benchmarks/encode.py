@@ -1,0 +1,119 @@
+"""How fast texts become vectors, beside the usual ways, as ratios of one interleaved run.
+
+    python -m benchmarks.encode --csv reviews.csv --column review --model FOLDER [--max-length 512]
+    python -m benchmarks.encode --csv comments.csv --column Comment --vocabulary vocab.txt --max-length 128
+
+With `--vocabulary` an encoder of BERT-base size with random weights is made: speed does not depend on them.
+Every engine has a process of its own and waits while another runs; a ratio is the median over rounds of this
+project's rate divided by the peer's rate in the same round. `--peer-python` and `--openvino-python` name the
+interpreters that have the peers installed (see requirements.txt); a peer that cannot start is left out and
+said so. On a GPU (`--device cuda`) the half precision is float16 and its peak is that of the GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.corpora import read_column, write_base_encoder
+from benchmarks.fidelity import Fidelity
+from benchmarks.flops import forward_flops
+from benchmarks.workers import Measured, measure_fidelity, median_ratio, start, take_turns
+from features.encoded import Text
+from features.tokenising import tokenize
+from features.weights import load_tokenizer
+
+OURS = "encode-once"
+ENGINES = (
+    OURS, "encode-once float32", "encode-once extract", "sentence-transformers", "sentence-transformers half",
+    "openvino bf16", "pipeline",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print the table."""
+    args = _arguments()
+    texts = read_column(args.csv, args.column, args.texts)
+    with tempfile.TemporaryDirectory() as scratch:
+        room = Path(scratch)
+        folder = args.model or write_base_encoder(room / "base", args.vocabulary)
+        texts_file = room / "texts.json"
+        texts_file.write_text(json.dumps(texts), encoding="utf-8")
+        pieces = tokenize(load_tokenizer(folder), [Text(text) for text in texts], args.max_length)
+        flops = forward_flops(folder, pieces.lengths.tolist())
+        arguments = [str(folder), str(args.max_length), args.device, str(args.threads), str(texts_file)]
+        workers = start({name: _python(args, name) for name in args.engines}, arguments)
+        fidelity = measure_fidelity(workers, sys.executable, arguments, args.fidelity, room)
+        measured = take_turns(workers, args.rounds)
+    for worker in workers:
+        worker.close()
+    tokens = int(pieces.lengths.sum())
+    print(f"\n{len(texts)} texts of {args.csv.name}, {tokens} pieces, at most {args.max_length} each;")
+    print(f"{args.rounds} rounds; {args.device}, {args.threads} threads; fastest products found:")
+    print(f"{measured.half / 1e9:.0f} GFLOP/s in half precision, {measured.float32 / 1e9:.0f} in float32\n")
+    rows = [_row(name, measured, fidelity.get(name), len(texts), tokens, flops) for name in measured.seconds]
+    print(_table(rows))
+    if args.json:
+        args.json.write_text(json.dumps({"seconds": measured.seconds, "rows": rows}, indent=1))
+
+
+def _python(args: argparse.Namespace, name: str) -> str:
+    if name.startswith(OURS):
+        return sys.executable
+    return str(args.openvino_python if name.startswith("openvino") else args.peer_python)
+
+
+def _row(
+    name: str, measured: Measured, fidelity: Fidelity | None, texts: int, tokens: int, flops: int
+) -> dict[str, str]:
+    seconds = statistics.median(measured.seconds[name])
+    ours = measured.seconds.get(OURS, measured.seconds[name])
+    return {
+        "engine": name,
+        "texts/s": f"{texts / seconds:.1f}",
+        "pieces/s": f"{tokens / seconds:.0f}",
+        "GFLOP/s": f"{flops / seconds / 1e9:.0f}",
+        "share of half-precision peak": f"{flops / seconds / measured.half:.0%}",
+        "encode-once is faster by": f"{median_ratio(measured.seconds[name], ours):.2f}x",
+        "cosine mean / lowest / pooled": " / ".join(f"{x:.6f}" for x in fidelity)
+        if fidelity
+        else "as encode-once",
+    }
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *(list(row.values()) for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--column", required=True)
+    encoder = parser.add_mutually_exclusive_group(required=True)
+    encoder.add_argument("--model", type=Path, help="folder of an encoder")
+    encoder.add_argument(
+        "--vocabulary", type=Path, help="WordPiece vocabulary for a BERT-base of random weights"
+    )
+    parser.add_argument("--texts", type=int, default=512)
+    parser.add_argument("--max-length", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--fidelity", type=int, default=64, help="texts compared with plain float32")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--openvino-python", default=sys.executable)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The engines that are compared: each turns texts into token embeddings of the last layer its own way."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Tokens = list[npt.NDArray[np.float32]]
+Engine = Callable[[list[str]], Tokens]
+
+HALF = {"cpu": "bfloat16", "cuda": "float16"}
+
+
+def build(name: str, folder: Path, max_length: int, device: str) -> Engine:
+    """The engine of that name with its model loaded."""
+    builders: dict[str, Callable[[Path, int, str], Engine]] = {
+        "encode-once": _encode_once,
+        "encode-once float32": lambda *args: _encode_once(*args, precision="float32"),
+        "encode-once extract": _extract,
+        "sentence-transformers": _sentence_transformers,
+        "sentence-transformers half": lambda *args: _sentence_transformers(*args, half=True),
+        "openvino bf16": _openvino,
+        "pipeline": _pipeline,
+        "alone": _alone,
+    }
+    return builders[name](folder, max_length, device)
+
+
+def _encode_once(folder: Path, max_length: int, device: str, precision: str = "auto") -> Engine:
+    from features.encoded import Text
+    from features.encoder import EncoderSpec, FrozenEncoder
+
+    spec = EncoderSpec(str(folder), None, max_length)
+    encoder = FrozenEncoder.load(spec, device=device, precision=precision)
+
+    def run(texts: list[str]) -> Tokens:
+        found: dict[int, npt.NDArray[Any]] = {}
+        for batch in encoder.encode([Text(text) for text in texts]):
+            parts = np.split(batch.tokens[0], np.cumsum(batch.lengths)[:-1])
+            found.update(zip(batch.index.tolist(), parts, strict=True))
+        return [found[position] for position in range(len(texts))]
+
+    return run
+
+
+def _extract(folder: Path, max_length: int, device: str) -> Engine:
+    """The same through the store: forecast, shards on disk with fsync, index. Gives no tokens back."""
+    from features.encoded import Text
+    from features.encoder import EncoderSpec, FrozenEncoder
+    from features.extraction import extract
+
+    encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
+
+    def run(texts: list[str]) -> Tokens:
+        unique = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        rows = np.array([unique[text] for text in texts], np.int64)
+        with tempfile.TemporaryDirectory() as root:
+            store, out = Path(root) / "store", Path(root) / "corpus"
+            extract([Text(text) for text in unique], rows, encoder, store, out, lambda _: None)
+        return []
+
+    return run
+
+
+def _sentence_transformers(folder: Path, max_length: int, device: str, half: bool = False) -> Engine:
+    import torch
+
+    kwargs = {"dtype": getattr(torch, HALF[device])} if half else {}
+    return _by_sentence_transformers(folder, max_length, device, "torch", kwargs)
+
+
+def _openvino(folder: Path, max_length: int, device: str) -> Engine:
+    kwargs = {"export": True, "ov_config": {"INFERENCE_PRECISION_HINT": "bf16"}}
+    return _by_sentence_transformers(folder, max_length, device, "openvino", kwargs)
+
+
+def _by_sentence_transformers(
+    folder: Path, max_length: int, device: str, backend: Any, kwargs: dict[str, Any]
+) -> Engine:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    transformer = Transformer(str(folder), max_seq_length=max_length, backend=backend, model_kwargs=kwargs)
+    model = SentenceTransformer(modules=[transformer, Pooling(_width(folder))], device=device)
+
+    def run(texts: list[str]) -> Tokens:
+        found = model.encode(texts, output_value="token_embeddings", show_progress_bar=False)
+        return [tokens.float().cpu().numpy() for tokens in found]
+
+    return run
+
+
+def _pipeline(folder: Path, max_length: int, device: str) -> Engine:
+    from transformers import pipeline
+
+    extractor = pipeline("feature-extraction", model=str(folder), tokenizer=str(folder), device=device)
+    options = {"truncation": True, "max_length": max_length}
+
+    def run(texts: list[str]) -> Tokens:
+        found = extractor(texts, return_tensors=True, tokenize_kwargs=options)
+        return [tokens[0].float().numpy() for tokens in found]
+
+    return run
+
+
+def _alone(folder: Path, max_length: int, device: str) -> Engine:
+    """The reference: Transformers' own model in float32 on the CPU, one text at a time."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).float().eval()
+
+    def run(texts: list[str]) -> Tokens:
+        found: Tokens = []
+        with torch.inference_mode():
+            for text in texts:
+                pieces = tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")
+                found.append(model(**pieces).last_hidden_state[0].numpy())
+        return found
+
+    return run
+
+
+def _width(folder: Path) -> int:
+    return int(json.loads((folder / "config.json").read_text())["hidden_size"])

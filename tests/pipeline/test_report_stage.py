@@ -1,0 +1,154 @@
+"""From what the stages leave on disk to the pages: the compare stage on a small project."""
+
+from __future__ import annotations
+
+import csv
+import html
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from features.corpus import Corpus
+from features.errors import InputError
+from features.extraction import extract
+from pipeline import attention, baselines, compare, evaluate, layout, prepare, train, tsne, words
+from pipeline.results import read_evaluation
+from pipeline.word_attention import read_heatmaps
+from pipeline.writing import write_json
+from tests.pipeline.demo import RatingEncoder, make_corpus
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = ("films-linear", "films-attn")
+PARAMS = """
+encoders:
+  en: {model: fake}
+corpora:
+  films:
+    source: films.csv
+    columns: {text: review, label: stars, group: film}
+    labels: {rating: [1, 3]}
+    split: {test: 0.3, validation: 0.2, seed: 1}
+    language: en
+    encode: {encoder: en, max_length: 64}
+    words: {top: 10}
+    tsne: {perplexity: 5.0}
+runs:
+  films-linear: {corpus: films, head: linear, task: classify, seeds: [1, 2]}
+  films-attn: {corpus: films, head: self_attentive, task: regress, options: {hops: 2}}
+training: {epochs: 4, batch_size: 16}
+attention: {sample: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project whose every stage but compare has run, as the working directory."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "params.yaml").write_text(PARAMS, "utf-8")
+    demo = make_corpus(150)
+    rows = zip(demo.texts, demo.label.tolist(), demo.group.tolist(), strict=True)
+    with (folder / "films.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = [[text.text, label, f"电影 {group}"] for text, label, group in rows]
+        csv.writer(file).writerows([["review", "stars", "film"], *lines, ["no stars at all", "", "x"]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare.main("films")
+        encode(Corpus.load(layout.corpus_folder("films") / "corpus.h5"))
+        for stage in (baselines, words, tsne):
+            stage.main("films")
+        for run in RUNS:
+            for part in (train, evaluate, attention):
+                part.main(run)
+        yield folder
+
+
+def encode(corpus: Corpus) -> None:
+    """What the extract stage leaves, with an encoder that is a function of the text."""
+    folder = layout.cache_folder("films")
+    summary = extract(corpus.texts, corpus.text, RatingEncoder(), Path("store"), folder, lambda line: None)
+    write_json(layout.extraction_file("films"), summary)
+    write_json(folder / "encoder.json", {"layers_total": 2, "parameters": 4242, "model": "fake"})
+
+
+def visible(page: Path) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.read_text("utf-8"))).split())
+
+
+def test_the_pages_say_what_the_stages_found(project: Path) -> None:
+    """Figures of every run stand on the corpus page, its best run on the front page, rejects are counted."""
+    compare.main()
+    page, front = visible(layout.REPORTS / "films.html"), visible(layout.REPORTS / "index.html")
+    for run in RUNS:
+        found = read_evaluation(layout.evaluation_folder(run) / "evaluation.json")
+        accuracy = sum(seed.metrics.accuracy for seed in found.seeds) / len(found.seeds)
+        assert f"{run}" in page
+        assert f"{accuracy * 100:.1f} %" in page
+    assert "mean of 2 seeds" in page
+    assert "4,242 frozen parameters" in page
+    assert "150 of 151 read" in page.replace("rows used 150 of", "150 of")
+    assert "no stars at all" in page
+    assert "电影 1" in page
+    assert any(run in front for run in RUNS)
+
+
+def test_the_deletion_test_reaches_the_page(project: Path) -> None:
+    """What the attention stage measured of an attentive head stands on the page with its interval."""
+    compare.main()
+    found = read_heatmaps(layout.attention_folder("films-attn") / "attention.json")
+    assert found.deletion is not None
+    page = visible(layout.REPORTS / "films.html")
+    for step in found.deletion.steps:
+        assert f"{step.top:.3f}".replace("-", "−") in page
+
+
+def test_folders_of_removed_runs_are_not_read(project: Path) -> None:
+    """Names come from params.yaml: a run's folder that nobody names any more is left out."""
+    shutil.copytree(project / "out" / "runs" / "films-attn", project / "out" / "runs" / "films-stale")
+    compare.main()
+    assert "films-stale" not in (layout.REPORTS / "films.html").read_text("utf-8")
+
+
+def test_the_report_is_the_same_each_time(project: Path) -> None:
+    """Equal results give equal bytes, so that nothing looks changed."""
+    compare.main()
+    first = (layout.REPORTS / "films.html").read_bytes()
+    compare.main()
+    assert (layout.REPORTS / "films.html").read_bytes() == first
+
+
+def test_a_missing_result_is_named(project: Path) -> None:
+    """Where a stage has not run, the error names its file and what to do."""
+    file = layout.evaluation_folder("films-attn") / "evaluation.json"
+    hidden = file.rename(file.with_suffix(".hidden"))
+    try:
+        with pytest.raises(InputError, match=r"evaluation\.json.*missing; run `dvc repro`"):
+            compare.main()
+    finally:
+        hidden.rename(file)
+
+
+def test_the_front_page_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A corpus called index would be overwritten by the front page, and is refused."""
+    monkeypatch.chdir(tmp_path)
+    text = PARAMS.replace("  films:", "  index:").replace("corpus: films", "corpus: index")
+    Path("params.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError, match="front page"):
+        compare.main()
+
+
+def test_comparing_needs_no_torch(project: Path) -> None:
+    """The stage runs to its end without loading torch, which takes longer than all it does."""
+    code = "import sys; from pipeline.compare import main; main(); sys.exit('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
