@@ -17,7 +17,7 @@ Engine = Callable[[list[str]], Tokens]
 HALF = {"cpu": "bfloat16", "cuda": "float16"}
 
 
-def build(name: str, folder: Path, max_length: int, device: str) -> Engine:
+def build(name: str, folder: Path, max_length: int, device: str, threads: int) -> Engine:
     """The engine of that name with its model loaded."""
     builders: dict[str, Callable[[Path, int, str], Engine]] = {
         "encode-once": _encode_once,
@@ -25,7 +25,7 @@ def build(name: str, folder: Path, max_length: int, device: str) -> Engine:
         "encode-once extract": _extract,
         "sentence-transformers": _sentence_transformers,
         "sentence-transformers half": lambda *args: _sentence_transformers(*args, half=True),
-        "openvino bf16": _openvino,
+        "openvino bf16": lambda *args: _openvino(*args, threads=threads),
         "pipeline": _pipeline,
         "alone": _alone,
     }
@@ -75,8 +75,9 @@ def _sentence_transformers(folder: Path, max_length: int, device: str, half: boo
     return _by_sentence_transformers(folder, max_length, device, "torch", kwargs)
 
 
-def _openvino(folder: Path, max_length: int, device: str) -> Engine:
-    kwargs = {"export": True, "ov_config": {"INFERENCE_PRECISION_HINT": "bf16"}}
+def _openvino(folder: Path, max_length: int, device: str, threads: int) -> Engine:
+    config = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": str(threads)}
+    kwargs = {"export": True, "ov_config": config}
     return _by_sentence_transformers(folder, max_length, device, "openvino", kwargs)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+Clock = Callable[[], float]
+
 
 def forward_flops(folder: Path, lengths: Iterable[int]) -> int:
     """Multiplications and additions of the matrix products for texts of these lengths; no padding counted.
@@ -26,7 +28,9 @@ def forward_flops(folder: Path, lengths: Iterable[int]) -> int:
     )
 
 
-def peak_flops(dtype: torch.dtype, device: torch.device, seconds: float = 0.5) -> float:
+def peak_flops(
+    dtype: torch.dtype, device: torch.device, now: Clock = time.perf_counter, seconds: float = 0.5
+) -> float:
     """FLOP/s of the fastest matrix product found: square ones, and with weights laid out ahead on a CPU."""
     side = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
@@ -35,18 +39,18 @@ def peak_flops(dtype: torch.dtype, device: torch.device, seconds: float = 0.5) -
         packed = torch.ops.mkldnn._reorder_linear_weight(b, side)
         products.append(lambda: torch.ops.mkldnn._linear_pointwise(a, packed, None, "none", [], ""))
     with torch.inference_mode():
-        return 2 * side**3 / min(_fastest(product, device, seconds) for product in products)
+        return 2 * side**3 / min(_fastest(product, device, now, seconds) for product in products)
 
 
-def _fastest(product: Callable[[], torch.Tensor], device: torch.device, seconds: float) -> float:
+def _fastest(product: Callable[[], torch.Tensor], device: torch.device, now: Clock, seconds: float) -> float:
     product()
-    best, until = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < until:
+    best, until = float("inf"), now() + seconds
+    while now() < until:
         _wait(device)
-        started = time.perf_counter()
+        started = now()
         product()
         _wait(device)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, now() - started)
     return best
 
 

@@ -1,6 +1,6 @@
 """One engine in a process of its own, so that peers with other requirements can take turns with this project.
 
-    python -m benchmarks.worker ENGINE FOLDER MAX_LENGTH DEVICE THREADS TEXTS.json
+    python -m benchmarks.worker ENGINE FOLDER MAX_LENGTH DEVICE THREADS CLOCK TEXTS.json
 
 Reads commands from standard input and answers each with one line of JSON: `run` encodes all texts and says
 how long it took; `vectors COUNT FILE` writes the token embeddings of the first texts; `peak` times products.
@@ -19,31 +19,38 @@ import numpy as np
 import torch
 
 from benchmarks.engines import Engine, build
-from benchmarks.flops import peak_flops
+from benchmarks.flops import Clock, peak_flops
+
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def main(name: str, folder: str, max_length: str, device: str, threads: str, texts_file: str) -> None:
+def main(
+    name: str, folder: str, max_length: str, device: str, threads: str, clock: str, texts_file: str
+) -> None:
     """Build the engine, say so, and answer commands until standard input ends."""
     answers = _claim_output()
     torch.set_num_threads(int(threads))
     texts: list[str] = json.loads(Path(texts_file).read_text(encoding="utf-8"))
-    engine = build(name, Path(folder), int(max_length), device)
+    engine = build(name, Path(folder), int(max_length), device, int(threads))
+    now = CLOCKS[clock]
     _answer(answers, {"ready": name})
     for line in sys.stdin:
-        _answer(answers, _obey(line.split(), engine, texts, torch.device(device)))
+        _answer(answers, _obey(line.split(), engine, texts, torch.device(device), now))
 
 
-def _obey(command: list[str], engine: Engine, texts: list[str], device: torch.device) -> dict[str, Any]:
+def _obey(
+    command: list[str], engine: Engine, texts: list[str], device: torch.device, now: Clock
+) -> dict[str, Any]:
     if command[0] == "run":
-        started = time.perf_counter()
+        started = now()
         engine(texts)
-        return {"seconds": time.perf_counter() - started}
+        return {"seconds": now() - started}
     if command[0] == "vectors":
         tokens = engine(texts[: int(command[1])])
         np.savez(command[2], *tokens)
         return {"written": len(tokens)}
     half = torch.float16 if device.type == "cuda" else torch.bfloat16
-    return {"half": peak_flops(half, device), "float32": peak_flops(torch.float32, device)}
+    return {"half": peak_flops(half, device, now), "float32": peak_flops(torch.float32, device, now)}
 
 
 def _claim_output() -> IO[str]:

@@ -109,7 +109,7 @@ def packed_attention(
     if fused is not None:
         q, k, v = fused(q.flatten(1)).view(-1, 3, *q.shape[1:]).unbind(1)
     scale = q.shape[-1] ** -0.5 if scaling is None else scaling
-    if q.is_cuda and q.dtype != torch.float32 and packed_mask is None:
+    if packed_mask is None and _has_variable_length(q):
         return _variable_length(q, k, v, packed_blocks, scale).unsqueeze(0), None
     bias = (
         None if packed_mask is None else q.new_zeros(packed_mask.shape).masked_fill(~packed_mask, -torch.inf)
@@ -171,6 +171,12 @@ def _by_products(
             target = out[part]
             attended = torch.bmm(shares, vs).view(len(target), -1, length, width)
             target.copy_(attended.transpose(1, 2))
+
+
+def _has_variable_length(q: torch.Tensor) -> bool:
+    """Whether flash attention takes texts of different lengths at once: half precision, Ampere or newer."""
+    half = q.dtype in (torch.float16, torch.bfloat16) and q.shape[-1] % 8 == 0
+    return half and q.is_cuda and torch.cuda.get_device_capability(q.device) >= (8, 0)
 
 
 def _variable_length(

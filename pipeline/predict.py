@@ -37,9 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(given: argparse.Namespace) -> None:
-    with _quick_imports():
+    with _without_collecting():
         from pipeline.inference import Predictor
-    predictor = Predictor.load(given.run)
+
+        predictor = Predictor.load(given.run)
     if given.csv is not None:
         _table(predictor, given)
     elif given.text == ["-"]:
@@ -96,8 +97,8 @@ def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _quick_imports() -> Iterator[None]:
-    """Import without the garbage collector: it walks all modules' objects again and again, and frees none."""
+def _without_collecting() -> Iterator[None]:
+    """Import and load without the garbage collector, which walks all of it again and again and frees none."""
     gc.disable()
     try:
         yield

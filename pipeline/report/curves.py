@@ -15,7 +15,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 34
 
 @dataclass(frozen=True)
 class Curves:
-    """Losses of one run's first seed as SVG points; `kept` is the epoch that was kept."""
+    """Losses of one run's first seed as SVG points; `kept` is the epoch that was kept.
+
+    unfinished: the last epoch allowed was the best, so that more would probably have been better.
+    """
 
     run: str
     width: int
@@ -33,14 +36,17 @@ class Curves:
     low: str
     high: str
     validation_accuracy: float
+    unfinished: bool
 
 
 def curves(results: CorpusResults) -> tuple[Curves, ...]:
     """One picture a run."""
-    return tuple(_curves(run.name, run.fits[run.params.seeds[0]]) for run in results.runs)
+    return tuple(
+        _curves(run.name, run.fits[run.params.seeds[0]], run.training.epochs) for run in results.runs
+    )
 
 
-def _curves(name: str, fit: Fit) -> Curves:
+def _curves(name: str, fit: Fit, allowed: int) -> Curves:
     losses = [value for epoch in fit.epochs for value in (epoch.train_loss, epoch.validation_loss)]
     x = Scale(0, max(len(fit.epochs) - 1, 1), _LEFT, WIDTH - _RIGHT)
     y = Scale(min(losses), max(losses), HEIGHT - _BOTTOM, _TOP)
@@ -62,4 +68,5 @@ def _curves(name: str, fit: Fit) -> Curves:
         low=number(min(losses), 2),
         high=number(max(losses), 2),
         validation_accuracy=kept.validation_accuracy,
+        unfinished=fit.best + 1 == allowed,
     )

@@ -83,8 +83,8 @@ def versions(results: CorpusResults) -> tuple[Fact, ...]:
 
 
 def corpus_yaml(results: CorpusResults, params: Params) -> str:
-    """The entries of `params.yaml` that this corpus's part of the report depends on, as read."""
-    data = params.model_dump(exclude_defaults=True)
+    """The entries of `params.yaml` that this corpus's part of the report depends on, with all defaults."""
+    data = params.model_dump(exclude_none=True)
     encoder = results.params.encode.encoder
     chosen = {
         "encoders": {encoder: data["encoders"][encoder]},

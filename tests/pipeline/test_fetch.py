@@ -2,14 +2,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import sys
-import threading
 import types
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,88 +13,20 @@ from features.errors import InputError
 from pipeline import fetch
 from pipeline.declaring.proposing import Entry
 from pipeline.fetching.downloading import FetchError, download
-from pipeline.fetching.unpacking import Limits, unpack
 from pipeline.presets import Download, Preset
+from tests.pipeline.loopback import COMMIT, Fault, Web, serving, zipped
 
-COMMIT = "0123456789" * 4
 SECRET = "KGAT_0123456789abcdef"
 TABLE = b"text,label\n" + b"".join(b"text %d,%d\n" % (i, i % 2) for i in range(4000))
-
-
-@dataclass
-class Fault:
-    """What goes wrong with a file: a status, headers, a cut after so many bytes; `times` requests long."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: int | None = None
-    times: int = 99
-
-
-@dataclass
-class Web:
-    """A loopback server's files and faults, and the requests it got."""
-
-    address: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    faults: dict[str, Fault] = field(default_factory=dict)
-    ranges: list[str | None] = field(default_factory=list)
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Answer one GET or HEAD as the files and faults say."""
-        name = request.path.lstrip("/")
-        self.ranges.append(request.headers.get("Range"))
-        fault = self.faults.get(name)
-        if fault is not None and fault.times > 0:
-            fault.times -= 1
-        else:
-            fault = Fault()
-        content = self.files.get(name)
-        if content is None or fault.status != 200:
-            request.send_response(404 if content is None else fault.status)
-            for key, value in fault.headers.items():
-                request.send_header(key, value)
-            request.end_headers()
-            return
-        tag = f'"{hashlib.sha256(content).hexdigest()}"'
-        start = 0
-        if (wanted := request.headers.get("Range")) and request.headers.get("If-Range") == tag:
-            start = int(wanted.removeprefix("bytes=").partition("-")[0])
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        request.send_header("ETag", tag)
-        request.send_header("X-Repo-Commit", COMMIT)
-        request.send_header("Content-Length", str(len(content) - start))
-        request.end_headers()
-        if request.command == "GET":
-            request.wfile.write(content[start : fault.cut and start + fault.cut])
 
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Web]:
     """A server on the loopback address, and a scratch working directory."""
-    state = Web()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.answer(self)
-
-        do_HEAD = do_GET  # noqa: N815  (the name that http.server looks for)
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    state.address = f"http://127.0.0.1:{server.server_address[1]}"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as state:
+        yield state
 
 
 def preset(web: Web | None = None, **options: object) -> Preset:
@@ -108,14 +35,6 @@ def preset(web: Web | None = None, **options: object) -> Preset:
         values["url"] = web.address
     source = Download.model_validate(values | options)
     return Preset("made-up", "Made-up texts", "none", "accuracy", source, Entry("made-up", {}, {}, ()))
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def no_sleep(seconds: float) -> None:
@@ -221,25 +140,6 @@ def test_a_wrong_digest_is_refused_and_fetched_anew(web: Web) -> None:
     assert Path("data/made-up/table.csv").read_bytes() == TABLE
 
 
-@pytest.mark.parametrize("name", ["../up.csv", "/tmp/up.csv", "a/../../up.csv", "..\\up.csv", "C:\\up.csv"])
-def test_no_path_leaves_the_folder(tmp_path: Path, name: str) -> None:
-    """A member that points elsewhere stops the unpacking, whatever way it is written."""
-    (tmp_path / "bad.zip").write_bytes(zipped({name: b"x"}))
-    with pytest.raises(InputError, match="leaves the folder"):
-        unpack(tmp_path / "bad.zip", tmp_path / "out")
-    assert not list(tmp_path.rglob("up.csv"))
-
-
-def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
-    """A symbolic link could let a later member write through it."""
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        link = zipfile.ZipInfo("link")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc")
-    with pytest.raises(InputError, match="is a link"):
-        unpack(tmp_path / "bad.zip", tmp_path / "out")
-
-
 @pytest.mark.parametrize("kind", ["zip", "gz"])
 def test_a_bomb_is_stopped_while_it_unpacks(web: Web, kind: str) -> None:
     """A small archive of many zeros is given up at the ratio, and nothing of it is left."""
@@ -249,24 +149,6 @@ def test_a_bomb_is_stopped_while_it_unpacks(web: Web, kind: str) -> None:
     with pytest.raises(InputError, match="unpacks to more than its size"):
         fetch.fetch(preset(web))
     assert not list(Path("data").rglob("table.csv"))
-
-
-def test_an_archive_of_too_many_files_is_refused(tmp_path: Path) -> None:
-    """The number of members is bounded before the first is written."""
-    (tmp_path / "many.zip").write_bytes(zipped({"a": b"1", "b": b"2", "c": b"3"}))
-    with pytest.raises(InputError, match="holds 3 files, expected at most 2"):
-        unpack(tmp_path / "many.zip", tmp_path / "out", Limits(files=2))
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "content", [b"PK\x03\x04 no zip", gzip.compress(TABLE)[:200], zipped({"a": TABLE})[:-30]]
-)
-def test_a_damaged_archive_is_a_clear_error(tmp_path: Path, content: bytes) -> None:
-    """A cut or broken archive says that it is damaged."""
-    (tmp_path / "bad").write_bytes(content)
-    with pytest.raises(InputError, match="is damaged"):
-        unpack(tmp_path / "bad", tmp_path / "out")
 
 
 def test_an_archive_without_the_file_says_so(web: Web) -> None:

@@ -12,20 +12,14 @@ import pytest
 from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
-from features.labels import rating_labels
-from features.words import Span
 from pipeline import evaluate, extract, layout, predict, prepare, train
-from pipeline.inference import Prediction, Predictor
+from pipeline.inference import Predictor
 from pipeline.inference.table import TableJob, predict_table
-from pipeline.inference.terminal import printable, render
 from pipeline.predictions import Predictions
-from pipeline.word_attention import WordAttention
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = f"""
-encoders:
-  en: {{model: {ROOT}/encoders/mini-en}}
-  zh: {{model: {ROOT}/encoders/mini-zh}}
+encoders: {{en: {{model: {ROOT}/encoders/mini-en}}, zh: {{model: {ROOT}/encoders/mini-zh}}}}
 corpora:
   films:
     source: films.csv
@@ -63,11 +57,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("project")
     write(folder / "films.csv", ["review", "stars"], [[f"{MOODS[i % 3]}, {i}", 1 + i % 3] for i in range(36)])
     kinds = [("A cup final", "goals, goals", "sport"), ("Shares fall", "banks, banks", "money")]
-    write(
-        folder / "news.csv",
-        ["title", "body", "kind"],
-        [[f"{kinds[i % 2][0]} {i}", *kinds[i % 2][1:]] for i in range(30)],
-    )
+    news: list[list[object]] = [[f"{kinds[i % 2][0]} {i}", *kinds[i % 2][1:]] for i in range(30)]
+    write(folder / "news.csv", ["title", "body", "kind"], news)
     (folder / "params.yaml").write_text(PARAMS, "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -255,39 +246,3 @@ def test_a_text_on_the_command_line_is_answered_without_colours_in_a_pipe(
     assert "sport" in out
     assert "money" in out
     assert "looked at:" in out
-
-
-ATTENTION = WordAttention((Span(0, 2), Span(2, 4)), np.array([[0.6, 0.1], [0.2, 0.5]]), np.array([0.3, 0.3]))
-SHOWN = Prediction("剧情很好", 2, "2", 1.9, 0.8, (0.1, 0.8, 0.1), ATTENTION)
-
-
-def test_colour_shades_words_by_their_attention() -> None:
-    """With colours the words carry grounds, the most looked-at word the deepest; without, no escapes."""
-    labels = rating_labels(1, 3).labels
-    plain, coloured = (render(SHOWN, labels, colour) for colour in (False, True))
-    assert "\x1b" not in plain
-    assert "剧情 40.0%, 很好 30.0%; punctuation and marks 30.0%" in plain
-    assert "2   80.0% ████████████████████████" in plain
-    assert "\x1b[48;5;164;38;5;231m剧情\x1b[0m" in coloured
-    assert coloured.count("\x1b[48;5;") == 2
-
-
-def test_nothing_in_a_text_reaches_the_terminal_as_a_command() -> None:
-    """Control characters and direction marks are replaced; Chinese and joined emoji stay."""
-    assert printable("a\x1b[2J\x9b1m\u202eb") == "a\ufffd[2J\ufffd1m\ufffdb"
-    assert printable("很好 👩\u200d🔬") == "很好 👩\u200d🔬"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["run"], ["run", "text", "--csv", "a.csv", "--output", "b.csv"], ["run", "--csv", "a.csv"],
-     ["run", "--csv", "a.csv", "--output", "b.csv", "--json"], ["run", "-", "--pair", "x"]],
-)  # fmt: skip
-def test_arguments_that_contradict_each_other_are_usage_errors(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nothing to predict, or two things at once, ends with the usage and code 2 before anything is loaded."""
-    with pytest.raises(SystemExit) as stop:
-        predict.main(arguments)
-    assert stop.value.code == 2
-    assert "usage:" in capsys.readouterr().err

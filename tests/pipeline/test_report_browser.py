@@ -85,7 +85,9 @@ def test_a_page_opens_in_silence(browser: Browser, report: Path, name: str) -> N
 @pytest.mark.parametrize("name", ["index", "demo", "classes"])
 def test_axe_finds_nothing(browser: Browser, report: Path, name: str, scheme: str) -> None:
     """The accessibility checker finds no violation, in either theme, with everything unfolded."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
     page = Visit(browser, report / f"{name}.html", color_scheme=scheme).page
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
     found = axe.Axe().run(page).response["violations"]

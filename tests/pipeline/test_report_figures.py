@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import doctest
 import importlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipeline.report.agreement import agreements
 from pipeline.report.clouds import HEIGHT, WIDTH, place_words
 from pipeline.report.contests import contests
 from pipeline.report.cost import cost_plot
+from pipeline.report.curves import curves
 from pipeline.report.groups import group_tables
 from pipeline.report.maps import map_data, quantise
 from pipeline.report.mistakes import changes, mistakes
@@ -133,6 +135,16 @@ def test_labels_of_the_cost_plot_keep_apart(tmp_path: Path) -> None:
     assert min(b - a for a, b in pairwise(places)) >= 17
     assert places[0] > 0
     assert places[-1] < plot.height
+
+
+def test_a_training_that_was_cut_short_is_told(tmp_path: Path) -> None:
+    """Where the last epoch allowed was the best, the picture says so; otherwise it does not."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    run = results.runs[0]
+    short = replace(run, training=run.training.model_copy(update={"epochs": run.fits[13].best + 1}))
+    found = curves(replace(results, runs=(short, *results.runs[1:])))
+    assert [curve.unfinished for curve in found] == [True, False, False]
+    assert [curve.kept for curve in found] == [3, 3, 3]
 
 
 def test_map_points_survive_the_packing(tmp_path: Path) -> None:
