@@ -10,8 +10,8 @@ interpreters that have the peers installed (see requirements.txt); a peer that c
 said so. On a GPU (`--device cuda`) the half precision is float16 and its peak is that of the GPU.
 
 `--clock cpu --threads 1` counts processor seconds of one thread instead of time on the wall: the only honest
-comparison on a machine that others keep busy, where engines that wait for all threads after every product lose
-most of their time to waiting.
+comparison on a machine that others keep busy, where engines that wait for all threads after every product
+lose most of their time to waiting.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def main() -> None:
         worker.close()
     tokens = int(pieces.lengths.sum())
     print(f"\n{len(texts)} texts of {args.csv.name}, {tokens} pieces, at most {args.max_length} each;")
-    print(
-        f"{args.rounds} rounds; {args.device}, {args.threads} threads, {args.clock} clock; fastest products found:"
-    )
+    print(f"{args.rounds} rounds; {args.device}, {args.threads} threads, {args.clock} clock; fastest products:")
     print(f"{measured.half / 1e9:.0f} GFLOP/s in half precision, {measured.float32 / 1e9:.0f} in float32\n")
     rows = [_row(name, measured, fidelity.get(name), len(texts), tokens, flops) for name in measured.seconds]
     print(_table(rows))

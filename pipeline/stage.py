@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,6 +38,10 @@ def guard(action: Callable[[], None]) -> None:
         action()
     except (InputError, HeadError) as error:
         _stop(str(error), 2)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has had enough; what Python still holds must not go there at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None  # what a shell reports for SIGPIPE
     except OSError as error:
         _stop(f"{error.filename or 'the disk'}: {error.strerror or error}; nothing finished was lost", 2)
     except KeyboardInterrupt:
