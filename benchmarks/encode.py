@@ -58,7 +58,7 @@ def main() -> None:
         worker.close()
     tokens = int(pieces.lengths.sum())
     print(f"\n{len(texts)} texts of {args.csv.name}, {tokens} pieces, at most {args.max_length} each;")
-    print(f"{args.rounds} rounds; {args.device}, {args.threads} threads, {args.clock} clock; fastest products:")
+    print(f"{args.rounds} rounds; {args.device}, {args.threads} threads, {args.clock} clock; products reach")
     print(f"{measured.half / 1e9:.0f} GFLOP/s in half precision, {measured.float32 / 1e9:.0f} in float32\n")
     rows = [_row(name, measured, fidelity.get(name), len(texts), tokens, flops) for name in measured.seconds]
     print(_table(rows))

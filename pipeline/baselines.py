@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from features.corpus import Corpus
 from pipeline import layout
@@ -92,7 +93,10 @@ def tfidf_predictions(corpus: Corpus) -> tuple[Predictions, str]:
     train = vectoriser.fit_transform(corpus.row_texts(rows["train"]))
     others = {split: vectoriser.transform(corpus.row_texts(rows[split])) for split in ("validation", "test")}
     actual = {split: corpus.label[rows[split]] for split in rows}
-    models = [LogisticRegression(C=c, max_iter=500).fit(train, actual["train"]) for c in _STRENGTHS]
+    models = [
+        LogisticRegression(C=strength, max_iter=500).fit(train, actual["train"])
+        for strength in tqdm(_STRENGTHS, desc=f"TF-IDF of {corpus.name}", unit="fit")
+    ]
     model = max(models, key=lambda model: model.score(others["validation"], actual["validation"]))
     probabilities = _spread(model.predict_proba(others["test"]), model.classes_, corpus)
     kind = "characters 1-3" if chinese else "words 1-2"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from features.corpus import Corpus
 from features.words import Segmenter, read_stop_words, segmenter
@@ -54,7 +55,8 @@ def main(name: str) -> None:
     corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
     dictionary = Path(params.dictionary) if params.dictionary else None
     rows = corpus.rows("train")
-    words = find_words(corpus.row_texts(rows), segmenter(corpus.language, dictionary), _stop_words(params))
+    texts = tqdm(corpus.row_texts(rows), desc=f"words of {name}", unit="text")
+    words = find_words(texts, segmenter(corpus.language, dictionary), _stop_words(params))
     parts = {"all": np.arange(len(rows))} | {
         corpus.labels.name(value): np.flatnonzero(corpus.label[rows] == value)
         for value in corpus.labels.values
