@@ -59,8 +59,7 @@ class Corpus:
 
     def row_texts(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
         """The texts of rows, each joined with its pair by a space where it has one."""
-        chosen = (self.texts[i] for i in self.text[np.asarray(rows, dtype=np.int64)])
-        return [text if pair is None else f"{text} {pair}" for text, pair in chosen]
+        return [self.texts[i].joined for i in self.text[np.asarray(rows, dtype=np.int64)]]
 
     def save(self, path: Path) -> None:
         """Write everything but the corpus's place on disk; atomic, and byte-identical for equal corpora."""

@@ -15,6 +15,11 @@ class Text(NamedTuple):
     text: str
     pair: str | None = None
 
+    @property
+    def joined(self) -> str:
+        """The text, followed by its pair after one space where it has one: what people are shown."""
+        return self.text if self.pair is None else f"{self.text} {self.pair}"
+
 
 @dataclass(frozen=True)
 class EncodedBatch:

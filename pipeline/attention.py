@@ -7,7 +7,6 @@ import numpy.typing as npt
 import torch
 
 from features.corpus import Corpus
-from features.reading import FeatureStore
 from features.words import Segmenter, segmenter
 from heads.base import Head, head_class
 from heads.saving import load_head
@@ -29,6 +28,7 @@ from pipeline.word_attention import (
     Heatmaps,
     WordAttention,
     attention_per_word,
+    joined_spans,
     piece_words,
 )
 from pipeline.writing import write_json
@@ -114,12 +114,8 @@ def deletion_test(head: Head, task: Task, data: HeadData, spans: Segmenter, seed
 def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:
     """(L, 2) int32 spans in the row's text as `Corpus.row_texts` joins it."""
     text = int(data.corpus.text[row])
-    store: FeatureStore = data.store
-    _, spans, segments = store.pieces(text)
-    shift = len(data.corpus.texts[text].text) + 1
-    moved: npt.NDArray[np.int32] = np.where((segments == 1)[:, None], spans + shift, spans)
-    moved[segments < 0] = 0
-    return moved
+    _, spans, segments = data.store.pieces(text)
+    return joined_spans(data.corpus.texts[text], spans, segments)
 
 
 def _spans(params: Params, corpus: str) -> Segmenter:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from features.encoded import Text
 from features.words import Span
 from pipeline.writing import read_json
 
@@ -107,6 +108,24 @@ def _read_attention(data: dict[str, Any]) -> WordAttention:
     words = tuple(Span(*span) for span in data["words"])
     weights = np.array(data["weights"], dtype=np.float64).reshape(len(data["rest"]), len(words))
     return WordAttention(words, weights, np.array(data["rest"], dtype=np.float64))
+
+
+def joined_spans(
+    text: Text, spans: npt.NDArray[np.int32], segments: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int32]:
+    """Spans of L pieces in `text.joined`.
+
+    Args:
+        text: the text, with its pair if it has one.
+        spans: (L, 2) int32, each in the text or in the pair.
+        segments: (L,) int8, 0 for the text, 1 for the pair, -1 for special tokens.
+
+    Returns:
+        (L, 2) int32, empty for special tokens.
+    """
+    moved: npt.NDArray[np.int32] = np.where((segments == 1)[:, None], spans + len(text.text) + 1, spans)
+    moved[segments < 0] = 0
+    return moved
 
 
 def attention_per_word(

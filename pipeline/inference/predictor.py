@@ -20,7 +20,7 @@ from pipeline.data import Selection
 from pipeline.inference.loading import Parts, load_parts
 from pipeline.params import PARAMS
 from pipeline.predictions import Predictions
-from pipeline.word_attention import WordAttention, attention_per_word
+from pipeline.word_attention import WordAttention, attention_per_word, joined_spans
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Predictor:
             (
                 int(position),
                 Prediction(
-                    text=joined(texts[position]),
+                    text=texts[position].joined,
                     predicted=int(predicted[i]),
                     label=self.labels.name(int(predicted[i])),
                     value=float(value[i]),
@@ -169,24 +169,10 @@ class Predictor:
         for i, position in enumerate(batch.index):
             text, length = texts[position], int(batch.lengths[i])
             own = slice(int(ends[i]) - length, int(ends[i]))
-            pieces = _joined_spans(text, batch.char_spans[own], batch.segments[own])
-            result.append(attention_per_word(self._words(joined(text)), pieces, weights[i, :, :length]))
+            pieces = joined_spans(text, batch.char_spans[own], batch.segments[own])
+            result.append(attention_per_word(self._words(text.joined), pieces, weights[i, :, :length]))
         return result
 
     @cached_property
     def _words(self) -> Segmenter:
         return segmenter(self._parts.language, self._parts.dictionary)
-
-
-def joined(text: Text) -> str:
-    """A text followed by its pair, where it has one, as `Corpus.row_texts` shows it."""
-    return text.text if text.pair is None else f"{text.text} {text.pair}"
-
-
-def _joined_spans(
-    text: Text, spans: npt.NDArray[np.int32], segments: npt.NDArray[np.int8]
-) -> npt.NDArray[np.int32]:
-    """(L, 2) int32 spans in the joined text; empty for special pieces."""
-    moved: npt.NDArray[np.int32] = np.where((segments == 1)[:, None], spans + len(text.text) + 1, spans)
-    moved[segments < 0] = 0
-    return moved

@@ -27,6 +27,7 @@ TEXTS = texts_of(COUNT)
 KILLS = int(os.environ.get("ENCODE_ONCE_KILLS", "5"))
 CHILD = """
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from features.extraction import extract
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import texts_of
 
+# A shell starts its background jobs deaf to the keyboard; this child must hear it wherever tests run.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 root, count, pause, user = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 if user:
     os.setuid(user)
