@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from heads.masking import masked_softmax
+from heads.options import require, require_fraction, require_positive
 from heads.standardise import Standardiser
 
 
@@ -22,6 +23,7 @@ class HopAttention(nn.Module):
     """
 
     def __init__(self, dim: int, hops: int, attention_dim: int) -> None:
+        require_positive(hops=hops, attention_dim=attention_dim)
         super().__init__()
         self.project = nn.Linear(dim, attention_dim)
         self.attend = nn.Linear(attention_dim, hops, bias=False)  # softmax would not see a bias
@@ -43,6 +45,26 @@ class HopAttention(nn.Module):
         attention = masked_softmax(logits.transpose(1, 2), real)
         pooled = torch.bmm(attention, tokens)
         return (pooled if standardise is None else standardise(pooled)), attention
+
+
+def scorer(width: int, hidden: int, dropout: float, out_dim: int) -> nn.Sequential:
+    """The layers from flattened M, (B, width), to scores (B, out_dim).
+
+    Args:
+        width: R D.
+        hidden: units of a ReLU layer in between; 0 for none.
+        dropout: share of the input, and of the hidden layer, dropped in training.
+        out_dim: scores a text.
+
+    Raises:
+        HeadError: hidden is negative, or dropout not a share.
+    """
+    require_fraction(dropout=dropout)
+    require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
+    layers: list[nn.Module] = [nn.Dropout(dropout)]
+    if hidden:
+        layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(hidden or width, out_dim))
 
 
 def overlap(attention: Tensor) -> Tensor:

@@ -7,12 +7,10 @@ need not.
 
 from __future__ import annotations
 
-from torch import nn
-
-from heads.attention import HopAttention, overlap
+from heads.attention import HopAttention, overlap, scorer
 from heads.base import Head, HeadInput, HeadOutput, HeadShape
 from heads.mixing import LayerMix
-from heads.options import require, require_fraction, require_positive
+from heads.options import require
 from heads.standardise import Standardiser
 
 
@@ -41,20 +39,13 @@ class LayerMixAttention(Head):
         dropout: float = 0.5,
         hidden: int = 0,
     ) -> None:
-        require_positive(hops=hops, attention_dim=attention_dim)
-        require_fraction(dropout=dropout)
         require(penalty >= 0, f"option penalty is {penalty}; it must be at least 0")
-        require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
         super().__init__(shape)
         self.penalty = penalty
         self.standardise = Standardiser(shape.dim, shape.layers)
         self.mix = LayerMix(shape.layers)
         self.attention = HopAttention(shape.dim, hops, attention_dim)
-        width = hops * shape.dim
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
-        if hidden:
-            layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)]
-        self.score = nn.Sequential(*layers, nn.Linear(hidden or width, shape.out_dim))
+        self.score = scorer(hops * shape.dim, hidden, dropout, shape.out_dim)
 
     def forward(self, x: HeadInput) -> HeadOutput:
         """Score the texts; attention is (B, R, L)."""
