@@ -15,4 +15,8 @@ _SPACES = re.compile(r"\s+")
 
 def clean_text(raw: str) -> str:
     """Drop HTML line breaks and invisible characters, fold white space (also full-width) to single spaces."""
-    return _SPACES.sub(" ", _INVISIBLE.sub("", _BREAK.sub(" ", raw))).strip()
+    text = raw.strip()
+    # Most texts are clean. Whatever the patterns look for is not printable, save breaks and plain spaces.
+    if text.isprintable() and "  " not in text and "<" not in text:
+        return text
+    return _SPACES.sub(" ", _INVISIBLE.sub("", _BREAK.sub(" ", text))).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from features.cleaning import clean_text
 from features.encoded import Text
 from features.errors import InputError
 from features.labels import Labels
 from features.splits import SPLITS
-
-__all__ = ["Corpus", "clean_text"]
+from features.strings import Strings
+from features.texts import StoredTexts
 
 _FORMAT = "encode-once corpus 1"
 _NO_PAIR = -1
@@ -29,7 +29,8 @@ class Corpus:
     name: as in `params.yaml`.
     language: `en` or `zh`: how words are found for counting and heatmaps; encoding does not look at it.
     labels: what the label values mean.
-    texts: U unique texts (with their pairs) in order of first appearance.
+    texts: U unique texts (with their pairs) in order of first appearance; read from disk as they are asked
+        for where they come from a file.
     text: (N,) int64, row to text.
     label: (N,) int64 label values, `labels.low` to `labels.low + C - 1`.
     split: (N,) int8 codes into `features.splits.SPLITS`.
@@ -41,7 +42,7 @@ class Corpus:
     name: str
     language: str
     labels: Labels
-    texts: tuple[Text, ...]
+    texts: Sequence[Text]
     text: npt.NDArray[np.int64]
     label: npt.NDArray[np.int64]
     split: npt.NDArray[np.int8]
@@ -59,65 +60,74 @@ class Corpus:
 
     def row_texts(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
         """The texts of rows, each joined with its pair by a space where it has one."""
-        return [self.texts[i].joined for i in self.text[np.asarray(rows, dtype=np.int64)]]
+        return [self.texts[i].joined for i in self.text[np.asarray(rows, dtype=np.int64)].tolist()]
 
     def save(self, path: Path) -> None:
         """Write everything but the corpus's place on disk; atomic, and byte-identical for equal corpora."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
+        texts = StoredTexts.of(self.texts)
         with h5py.File(partial, "w", track_order=False) as file:
             file.attrs.update({"format": _FORMAT, "name": self.name, "language": self.language})
             file.attrs.update({"low": self.labels.low, "ordered": self.labels.ordered})
-            _write_strings(file, "label_names", self.labels.names)
-            _write_strings(file, "texts", [text for text, _ in self.texts])
-            _write_strings(file, "pairs", [pair or "" for _, pair in self.texts])
-            has_pair = [_NO_PAIR if pair is None else 1 for _, pair in self.texts]
-            file["has_pair"] = np.array(has_pair, dtype=np.int8)
-            _write_strings(file, "groups", self.groups)
+            _write_strings(file, "label_names", Strings.of(self.labels.names))
+            _write_strings(file, "texts", texts.texts)
+            _write_strings(file, "pairs", Strings.empty(len(texts)) if texts.pairs is None else texts.pairs)
+            file["has_pair"] = np.where(texts.paired, 1, _NO_PAIR).astype(np.int8)
+            _write_strings(file, "groups", Strings.of(self.groups))
             for name in ("text", "label", "split", "number", "group"):
                 file[name] = getattr(self, name)
         partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
-        """Read what `save` wrote.
+        """Read what `save` wrote; the texts stay in the file, which may be replaced meanwhile.
 
         Raises:
             InputError: the file is missing or is not a corpus.
         """
         try:
-            with h5py.File(path, "r") as file:
+            with h5py.File(path, "r") as file, path.open("rb") as raw:
                 if file.attrs.get("format") != _FORMAT:
                     raise InputError(f"{path} is not a prepared corpus; run the prepare stage again")
-                return cls._read(file)
+                return cls._read(file, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
         except OSError as error:
             raise InputError(
                 f"the prepared corpus {path} cannot be opened ({error}); run `dvc repro` to make it"
             ) from None
 
     @classmethod
-    def _read(cls, file: h5py.File) -> Corpus:
-        has_pair = (file["has_pair"][()] != _NO_PAIR).tolist()
-        strings = zip(_read_strings(file, "texts"), _read_strings(file, "pairs"), has_pair, strict=True)
-        names = _read_strings(file, "label_names")
+    def _read(cls, file: h5py.File, data: mmap.mmap) -> Corpus:
+        paired = file["has_pair"][()] != _NO_PAIR
+        pairs = _read_strings(file, "pairs", data) if paired.any() else None
+        names = tuple(_read_strings(file, "label_names", data))
         return cls(
             name=str(file.attrs["name"]),
             language=str(file.attrs["language"]),
             labels=Labels(names, int(file.attrs["low"]), bool(file.attrs["ordered"])),
-            texts=tuple(Text(text, pair if paired else None) for text, pair, paired in strings),
-            groups=_read_strings(file, "groups"),
+            texts=StoredTexts(_read_strings(file, "texts", data), pairs, paired),
+            groups=tuple(_read_strings(file, "groups", data)),
             **{name: file[name][()] for name in ("text", "label", "split", "number", "group")},
         )
 
 
-def _write_strings(file: h5py.File, name: str, strings: Sequence[str]) -> None:
+def _write_strings(file: h5py.File, name: str, strings: Strings) -> None:
     """Arrow's layout: one run of UTF-8 bytes and where each string ends; h5py's own strings are slow."""
-    encoded = [string.encode("utf-8") for string in strings]
-    file[f"{name}/bytes"] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-    file[f"{name}/ends"] = np.cumsum([len(item) for item in encoded], dtype=np.int64)
+    ends = np.cumsum(strings.sizes, dtype=np.int64)
+    data = file.create_dataset(f"{name}/bytes", (int(ends[-1]) if len(ends) else 0,), np.uint8)
+    start = 0
+    for block in strings.blocks():
+        if joined := b"".join(block):
+            data[start : start + len(joined)] = np.frombuffer(joined, np.uint8)
+            start += len(joined)
+    file[f"{name}/ends"] = ends
 
 
-def _read_strings(file: h5py.File, name: str) -> tuple[str, ...]:
-    data = file[f"{name}/bytes"][()].tobytes()
-    ends = file[f"{name}/ends"][()].tolist()
-    return tuple(data[start:end].decode("utf-8") for start, end in zip([0, *ends], ends, strict=False))
+def _read_strings(file: h5py.File, name: str, data: mmap.mmap) -> Strings:
+    """Strings that are read from the mapped file; the few that another layout holds come into memory."""
+    ends = file[f"{name}/ends"][()]
+    starts = np.concatenate([ends[:0], [0], ends[:-1]]).astype(np.int64)[: len(ends)]
+    offset = file[f"{name}/bytes"].id.get_offset()
+    if offset is None:
+        return Strings(file[f"{name}/bytes"][()].tobytes(), starts, ends)
+    return Strings(data, starts + offset, ends + offset)

@@ -8,8 +8,6 @@ stand in two splits, and a smaller corpus has nearly nested test rows in a large
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,9 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import InputError
+from features.units import Units, unit_hash
+
+__all__ = [
+    "SPLITS", "TEST", "TRAIN", "VALIDATION", "LeakAudit", "assign_splits", "audit_leaks", "hold_out",
+    "sample_rows", "unit_hash",
+]  # fmt: skip
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
+
+Names = Units | Sequence[str]
+Values = Sequence[object] | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -28,25 +35,16 @@ class LeakAudit:
 
     texts: distinct texts that stood in more than one split.
     moved: rows that were moved so that each text stands in one split.
+    dropped: rows that were left out instead.
     """
 
     texts: int
     moved: int
-
-
-def unit_hash(seed: int, salt: str, text: str) -> float:
-    """A number in [0, 1) that depends on the three arguments alone, uniform over texts (BLAKE2b, 64 bits)."""
-    digest = hashlib.blake2b(f"{seed}\x00{salt}\x00{text}".encode("utf-8", "surrogatepass"), digest_size=8)
-    return int.from_bytes(digest.digest(), "big") / 2**64
+    dropped: int = 0
 
 
 def assign_splits(
-    units: Sequence[str],
-    labels: Sequence[object],
-    *,
-    test: float | int,
-    validation: float | int,
-    seed: int,
+    units: Names, labels: Values, *, test: float | int, validation: float | int, seed: int
 ) -> npt.NDArray[np.int8]:
     """Split rows into train (0), validation (1) and test (2), stratified by label, whole units together.
 
@@ -63,53 +61,57 @@ def assign_splits(
     Raises:
         InputError: the sizes leave no unit for training, or a split asked for stays empty.
     """
-    strata = _strata(units, labels)
-    total = sum(map(len, strata.values()))
+    units = _units(units)
+    total = len(units.names)
     counts = {TEST: _count(test, total, "test"), VALIDATION: _count(validation, total, "validation")}
     if sum(counts.values()) >= total:
         raise InputError(
             f"a split of {counts[TEST]} test and {counts[VALIDATION]} validation units leaves none of the "
             f"{total} for training; give smaller sizes under `split:`"
         )
-    code_of: dict[str, int] = {}
-    test_quota = _quotas(strata, counts[TEST], total)
-    validation_quota = _quotas(strata, counts[VALIDATION], total)
-    for label, members in strata.items():
-        ranked = sorted(members, key=lambda unit: (unit_hash(seed, "split", unit), unit))
-        last_test = test_quota[label]
-        last_validation = last_test + validation_quota[label]
-        for rank, unit in enumerate(ranked):
-            code_of[unit] = TEST if rank < last_test else VALIDATION if rank < last_validation else TRAIN
-    return np.array([code_of[unit] for unit in units], dtype=np.int8)
+    stratum, label_names = _strata(units.code, labels)
+    counted = np.bincount(stratum, minlength=len(label_names)).tolist()
+    sizes = {name: size for name, size in zip(label_names, counted, strict=True) if size}
+    test_quota = _quotas(sizes, counts[TEST], total)
+    validation_quota = _quotas(sizes, counts[VALIDATION], total)
+    code_of = np.full(total, TRAIN, np.int8)
+    ranked = _ranked(units, stratum, seed)
+    start = 0
+    for name, size in sizes.items():  # in the order of the strata
+        last_test = start + test_quota[name]
+        code_of[ranked[start:last_test]] = TEST
+        code_of[ranked[last_test : last_test + validation_quota[name]]] = VALIDATION
+        start += size
+    return code_of[units.code]
 
 
 def hold_out(
-    units: Sequence[str],
-    labels: Sequence[object],
+    units: Names,
+    labels: Values,
     codes: npt.NDArray[np.int8],
     *,
     validation: float | int,
     seed: int,
 ) -> npt.NDArray[np.int8]:
     """Take a validation split out of the training rows of a given split; (N,) int8 codes, a new array."""
-    train = np.flatnonzero(codes == TRAIN).tolist()
-    inner = assign_splits(
-        [units[i] for i in train], [labels[i] for i in train], test=0, validation=validation, seed=seed
-    )
+    train = np.flatnonzero(codes == TRAIN)
     result = codes.copy()
-    result[train] = inner
+    result[train] = assign_splits(
+        _units(units).take(train), np.asarray(labels)[train], test=0, validation=validation, seed=seed
+    )
     return result
 
 
-def sample_rows(units: Sequence[str], rows: int, seed: int) -> npt.NDArray[np.int64]:
+def sample_rows(units: Names, rows: int, seed: int) -> npt.NDArray[np.int64]:
     """The `rows` rows whose units hash lowest, in file order: (rows,) int64. All rows if there are fewer."""
+    units = _units(units)
     if rows >= len(units):
         return np.arange(len(units), dtype=np.int64)
-    keys = np.array([unit_hash(seed, "sample", unit) for unit in units])
+    keys = units.hashes(seed, "sample")[units.code]
     return np.sort(np.argsort(keys, kind="stable")[:rows]).astype(np.int64)
 
 
-def audit_leaks(texts: Sequence[str], codes: npt.NDArray[np.int8]) -> tuple[npt.NDArray[np.int8], LeakAudit]:
+def audit_leaks(texts: Names, codes: npt.NDArray[np.int8]) -> tuple[npt.NDArray[np.int8], LeakAudit]:
     """Find texts in more than one split and move each to the split that must stay clean the most.
 
     Test wins over validation, validation over train: a model may lose a training row, never gain a test one.
@@ -117,25 +119,46 @@ def audit_leaks(texts: Sequence[str], codes: npt.NDArray[np.int8]) -> tuple[npt.
     Returns:
         (N,) int8 codes in which each text stands in one split, and the figures.
     """
-    highest: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    for text, code in zip(texts, codes.tolist(), strict=True):
-        highest[text] = max(code, highest.get(text, code))
-        lowest[text] = min(code, lowest.get(text, code))
-    moved = np.array([highest[text] for text in texts], dtype=np.int8)
-    leaked = sum(highest[text] != lowest[text] for text in highest)
+    units = _units(texts)
+    highest = np.full(len(units.names), TRAIN, np.int8)
+    lowest = np.full(len(units.names), TEST, np.int8)
+    np.maximum.at(highest, units.code, codes)
+    np.minimum.at(lowest, units.code, codes)
+    moved = highest[units.code]
+    leaked = int((highest != lowest).sum())
     return moved, LeakAudit(texts=leaked, moved=int((moved != codes).sum()))
 
 
-def _strata(units: Sequence[str], labels: Sequence[object]) -> dict[str, list[str]]:
-    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for unit, label in zip(units, labels, strict=True):
-        votes[unit][str(label)] += 1
-    strata: defaultdict[str, list[str]] = defaultdict(list)
-    for unit, counter in votes.items():
-        label = min(counter, key=lambda name: (-counter[name], name))
-        strata[label].append(unit)
-    return dict(sorted(strata.items()))
+def _units(units: Names) -> Units:
+    return units if isinstance(units, Units) else Units.of(units)
+
+
+def _strata(code: npt.NDArray[np.int64], labels: Values) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """The most frequent label of each unit, the first by name of several: (U,) int64, and the names."""
+    values, given = np.unique(np.asarray(labels), return_inverse=True)
+    names = [str(value) for value in values.tolist()]
+    by_name = np.argsort(np.array(names), kind="stable")
+    rank = np.empty_like(by_name)
+    rank[by_name] = np.arange(len(names))
+    votes, counts = np.unique(code * len(names) + rank[given], return_counts=True)
+    unit, label = np.divmod(votes, len(names))
+    order = np.lexsort((label, -counts, unit))
+    first = np.searchsorted(unit, np.arange(unit[-1] + 1))  # `order` keeps units together, in their order
+    return label[order][first], [names[i] for i in by_name]
+
+
+def _ranked(units: Units, stratum: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """Units by stratum, then hash, then name: (U,) int64."""
+    hashes = units.hashes(seed, "split")
+    order = np.lexsort((hashes, stratum))
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (np.diff(hashes[order]) != 0) | (np.diff(stratum[order]) != 0)
+    starts = np.flatnonzero(is_first)
+    ends = np.append(starts[1:], len(order))
+    several = ends - starts > 1  # in one of 4,000 corpora of two million texts
+    for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
+        order[start:end] = sorted(order[start:end].tolist(), key=units.names.__getitem__)
+    return order
 
 
 def _count(size: float | int, total: int, name: str) -> int:
@@ -146,9 +169,9 @@ def _count(size: float | int, total: int, name: str) -> int:
     return round(size * total) if isinstance(size, float) else size
 
 
-def _quotas(strata: dict[str, list[str]], count: int, total: int) -> dict[str, int]:
+def _quotas(sizes: dict[str, int], count: int, total: int) -> dict[str, int]:
     """Largest-remainder shares of `count` over the strata, so that they sum to it exactly."""
-    exact = {label: count * len(members) / total for label, members in strata.items()}
+    exact = {label: count * size / total for label, size in sizes.items()}
     quota = {label: int(share) for label, share in exact.items()}
     by_remainder = sorted(exact, key=lambda label: (quota[label] - exact[label], label))
     for label in by_remainder[: count - sum(quota.values())]:

@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from features.errors import InputError
+from pipeline.table_params import ColumnsParams, LabelsParams, SplitParams
+from pipeline.training_params import TrainingParams as TrainingParams
 
 T = TypeVar("T")
 
@@ -18,7 +20,6 @@ PARAMS = Path("params.yaml")
 
 # Names become folders, DVC stages and HTML anchors.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-Size = Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -33,64 +34,26 @@ class Encoder(_Model):
     revision: str | None = None
 
 
-class ColumnsParams(_Model):
-    """Which column plays which role, and how the file is written."""
-
-    text: str
-    label: str
-    pair: str | None = None
-    group: str | None = None
-    split: str | None = None
-    split_names: dict[str, Literal["train", "validation", "test"]] | None = None
-    separator: str | None = None
-    header: bool = True
-    quoted: bool | None = None
-    encoding: str = "utf-8-sig"
-    unknown: Literal["stop", "reject"] = "stop"
-
-
-class LabelsParams(_Model):
-    """Either `rating: [lowest, highest]`, or `classes:` as a list, or as spelling: name."""
-
-    rating: tuple[int, int] | None = None
-    classes: list[str] | dict[str, str] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sequence_is_pair(cls, data: object) -> object:
-        # Strict models refuse YAML's list where a pair is declared; a list of two is what people write.
-        if isinstance(data, dict) and isinstance(rating := data.get("rating"), list):
-            return {**data, "rating": tuple(rating)}
-        return data
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> LabelsParams:
-        if (self.rating is None) == (self.classes is None):
-            raise ValueError("give either `rating: [1, 5]` or `classes: [...]`, and not both")
-        return self
-
-
-class SplitParams(_Model):
-    """Sizes as shares or numbers of texts; see `features.ingest.SplitPlan`.
-
-    files: where splits are given as files, their names inside the folder `source`.
-    """
-
-    files: dict[Literal["train", "validation", "test"], str] | None = None
-    test: Size = 0.2
-    validation: Size = 0.1
-    seed: int = 13
-    by_group: bool = False
-    rows: Positive | None = None
-
-
 class EncodeParams(_Model):
-    """What is encoded and kept. Layers count as in `hidden_states`; -1 is the last."""
+    """What is encoded and kept. Layers count as in `hidden_states`; -1 is the last.
+
+    tokens: `float16` (or true), `int8` for half the disk, or false for pooled vectors alone.
+    """
 
     encoder: str
     max_length: Annotated[int, Field(ge=3)]
     layers: list[int] = Field(default=[-1], min_length=1)
-    tokens: bool = True
+    tokens: bool | Literal["float16", "int8"] = True
+
+    @property
+    def keep_tokens(self) -> bool:
+        """Whether token embeddings are kept at all."""
+        return bool(self.tokens)
+
+    @property
+    def at_rest(self) -> str:
+        """How they are kept."""
+        return self.tokens if isinstance(self.tokens, str) else "float16"
 
 
 class WordsParams(_Model):
@@ -114,6 +77,8 @@ class CorpusParams(_Model):
     """One corpus: where it is, how it is read, split, encoded and looked at.
 
     `dvc.yaml` names each of these sections, so that none may be left out; what is in them has defaults.
+    headline: the figure that the report leads with and by which, on validation, it picks the best run.
+    case: a group (a movie) that the report looks at by itself.
     """
 
     source: str
@@ -124,16 +89,8 @@ class CorpusParams(_Model):
     encode: EncodeParams
     words: WordsParams
     tsne: TsneParams
-
-
-class TrainingParams(_Model):
-    """The optimiser's settings, for all runs or overridden by one."""
-
-    epochs: Positive = 40
-    batch_size: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    patience: Positive = 5
+    headline: Literal["accuracy", "f1", "mcc", "adjacent", "qwk"] = "accuracy"
+    case: str | None = None
 
 
 class RunParams(_Model):
@@ -141,6 +98,7 @@ class RunParams(_Model):
 
     layers: which cached layers the head reads, as under `encode.layers`; the topmost where none are named.
     seeds: the head is trained once for each; pictures and predictions show the first.
+    rows: so many of the training texts' rows, for a learning curve; all where it is not given.
     """
 
     corpus: str
@@ -148,10 +106,11 @@ class RunParams(_Model):
     task: str
     options: dict[str, bool | int | float | str] = {}
     task_options: dict[str, bool | int | float | str] = {}
-    training: dict[str, int | float] = {}
+    training: dict[str, int | float | str] = {}
     pooling: Literal["mean", "cls", "pooler"] = "mean"
     layers: list[int] | None = None
     seeds: list[int] = Field(default=[13], min_length=1)
+    rows: Positive | None = None
 
 
 class AttentionParams(_Model):
@@ -175,6 +134,10 @@ class Params(_Model):
     def _names_exist(self) -> Params:
         for name, corpus in self.corpora.items():
             _known(corpus.encode.encoder, self.encoders, f"corpora.{name}.encode.encoder", "encoders")
+            if corpus.case is not None and corpus.columns.group is None:
+                raise ValueError(f"corpora.{name}.case is a group, and columns.group names no column")
+            if corpus.headline in ("adjacent", "qwk") and corpus.labels.rating is None:
+                raise ValueError(f"corpora.{name}.headline {corpus.headline!r} needs ratings, not classes")
         for name, run in self.runs.items():
             _known(run.corpus, self.corpora, f"runs.{name}.corpus", "corpora")
             cached = self.corpora[run.corpus].encode.layers

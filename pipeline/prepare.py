@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from features.ingest import Ingested, ingest
 from features.splits import SPLITS
 from pipeline import layout
-from pipeline.params import load_params
+from pipeline.params import CorpusParams, load_params
 from pipeline.schema import columns, label_map, source_files, split_plan
 from pipeline.stage import log, run_stage
 from pipeline.writing import write_csv, write_json
@@ -24,6 +27,8 @@ class Summary:
     splits: rows a split. labels: rows a label name, for each split. groups: number of groups.
     leaked_texts, moved_rows: texts that stood in more than one given split, and rows moved to mend it.
     conflicting_texts: texts that occur with more than one label.
+    left_out: rows that were not asked for, by the setting that says so; with those used and those rejected
+        they are the rows read.
     """
 
     rows: int
@@ -36,15 +41,15 @@ class Summary:
     leaked_texts: int
     moved_rows: int
     conflicting_texts: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def main(name: str) -> None:
     """Prepare one corpus of `params.yaml` into `layout.corpus_folder(name)`."""
     params = load_params().corpus(name)
-    result = ingest(
-        name, source_files(params), columns(params), label_map(params), split_plan(params), params.language
-    )
     folder = layout.corpus_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    result = read(name, params, folder)
     result.corpus.save(folder / "corpus.h5")
     write_csv(folder / "rejects.csv", ("file", "row", "line", "reason", "content"), result.rejects)
     summary = summarise(result)
@@ -58,12 +63,33 @@ def main(name: str) -> None:
         len(result.rejects),
         f": see {folder / 'rejects.csv'}" if result.rejects else "",
     )
+    for setting, count in summary.left_out.items():
+        log.info("%s: %d rows left out by `%s`", name, count, setting)
     if summary.leaked_texts:
         log.info(
-            "%s: %d texts stood in more than one split; %d rows moved so that each stands in one",
+            "%s: %d texts stood in more than one split; %d rows %s so that each stands in one",
             name,
             summary.leaked_texts,
-            summary.moved_rows,
+            result.audit.moved + result.audit.dropped,
+            "left out" if result.audit.dropped else "moved",
+        )
+
+
+def read(name: str, params: CorpusParams, folder: Path) -> Ingested:
+    """Read a declared corpus; its texts lie in a nameless file in `folder` until they are saved."""
+    files = source_files(params)
+    size = sum(path.stat().st_size for path in files.values() if path.is_file())
+    # A bar that takes a second to appear does not stand in front of a message about a missing file.
+    with tqdm(total=size, desc=f"prepare {name}", unit="B", unit_scale=True, delay=1) as bar:
+        return ingest(
+            name,
+            files,
+            columns(params),
+            label_map(params),
+            split_plan(params),
+            params.language,
+            folder=folder,
+            progress=lambda done: bar.update(done - bar.n),
         )
 
 
@@ -77,7 +103,8 @@ def summarise(result: Ingested) -> Summary:
         }
         for split in SPLITS
     }
-    pairs = np.unique(np.stack([corpus.text, corpus.label], axis=1), axis=0)
+    size = corpus.labels.size
+    pairs = np.unique(corpus.text * size + (corpus.label - corpus.labels.low))
     return Summary(
         rows=len(corpus),
         unique_texts=len(corpus.texts),
@@ -88,7 +115,8 @@ def summarise(result: Ingested) -> Summary:
         groups=len(corpus.groups),
         leaked_texts=result.audit.texts,
         moved_rows=result.audit.moved,
-        conflicting_texts=int((np.bincount(pairs[:, 0]) > 1).sum()),
+        conflicting_texts=int((np.bincount(pairs // size) > 1).sum()),
+        left_out=dict(result.left_out),
     )
 
 

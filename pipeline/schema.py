@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from features.errors import InputError
-from features.ingest import Columns, SplitPlan
+from features.ingest import SplitPlan
 from features.labels import LabelMap, class_labels, rating_labels
+from features.preparing.columns import Columns
 from features.tables import TableFormat
 from pipeline.params import CorpusParams
 
@@ -41,6 +42,8 @@ def columns(params: CorpusParams) -> Columns:
         split=given.split,
         split_names=dict(given.split_names or _SPLIT_NAMES),
         reject_unknown=given.unknown == "reject",
+        only={column: tuple(values) for column, values in given.only.items()},
+        first_of=given.first_of,
         form=TableFormat(given.separator, given.header, given.quoted, given.encoding),
     )
 

@@ -6,13 +6,28 @@ from pathlib import Path
 
 import pytest
 
+from features.corpus import Corpus
+from features.extraction import ExtractionSummary, extract
 from pipeline import layout
 from pipeline.prepare import main
 from pipeline.stage import run_stage
+from tests.features.fake_encoder import FakeEncoder
 
 PARAMS = """
 encoders: {en: {model: encoders/mini-en}}
 corpora:
+  films: &films
+    source: data/films.csv
+    columns: {text: Comment, label: Star, group: Movie_Name_CN}
+    labels: {rating: [1, 5]}
+    split: {}
+    language: zh
+    encode: {encoder: en, max_length: 32}
+    words: {}
+    tsne: {}
+  one-film:
+    <<: *films
+    columns: {text: Comment, label: Star, only: {Movie_Name_CN: [疯狂动物城]}}
   demo:
     source: data
     columns: {text: text, label: stars}
@@ -35,6 +50,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("data").mkdir()
     train = "".join(f"a film of kind {i},{1 + i % 3}\n" for i in range(30))
     Path("data/train.csv").write_text("text,stars\n" + train + "leaked,1\ntwice,1\ntwice,2\n,3\n")
+    comments = (f"{('疯狂动物城', '钢铁侠')[i % 2]},{1 + i % 5},短评{i}\n" for i in range(60))
+    Path("data/films.csv").write_text("Movie_Name_CN,Star,Comment\n" + "".join(comments), "utf-8")
     Path("data/test.csv").write_text("text,stars\nleaked,2\nfresh,3\nnothing,none\n")
 
 
@@ -79,3 +96,45 @@ def test_a_missing_file_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixtur
     message = capsys.readouterr().err
     assert message.startswith("error: data/test.csv does not exist")
     assert len(message.splitlines()) == 1
+
+
+def test_one_film_is_a_corpus_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """`only` keeps the rows of the film; the others are counted in log and summary, and are no rejects."""
+    with caplog.at_level("INFO"):
+        main("one-film")
+    summary = json.loads((layout.corpus_folder("one-film") / "summary.json").read_text())
+    assert (summary["read"], summary["rows"], summary["rejected"]) == (60, 30, {})
+    assert summary["left_out"] == {"columns.only": 30}
+    assert "one-film: 30 rows left out by `columns.only`" in caplog.messages
+
+
+def test_one_film_encodes_nothing_that_the_whole_has_encoded() -> None:
+    """The store is keyed by text, so a filtered corpus after the whole finds all of its texts there."""
+    assert [_extracted(name).new for name in ("films", "one-film")] == [60, 0]
+
+
+def test_an_interrupted_run_leaves_no_texts_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies on disk while a table is read goes with the process that read it, whatever ends it."""
+
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Corpus, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        main("films")
+    assert not list(layout.corpus_folder("films").iterdir())
+
+
+def _extracted(name: str) -> ExtractionSummary:
+    main(name)
+    corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
+    folder = layout.cache_folder(name)
+    return extract(corpus.texts, corpus.text, FakeEncoder(), layout.store(), folder, lambda line: None)
+
+
+def test_an_unknown_corpus_leaves_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that `params.yaml` has not is answered with those it has, and nothing is made on disk."""
+    with pytest.raises(SystemExit):
+        run_stage(main, "corpus", "Prepare.", ["flims"])
+    assert "it has films, one-film, demo" in capsys.readouterr().err
+    assert not layout.corpus_folder("flims").exists()

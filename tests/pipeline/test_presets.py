@@ -74,9 +74,10 @@ def cola(part: str) -> Rows:
 # Corpus, what writes its files, whether with quotes, and the separator.
 LAYOUTS: dict[str, tuple[Callable[[str], Rows], str]] = {
     "imdb": (imdb, ","), "imdb-8000": (imdb, ","), "imdb-40000": (imdb, ","), "douban": (douban, ","),
-    "rotten-tomatoes": (rotten_tomatoes, "\t"), "emotion": (emotion, ";"), "fake-news": (fake_news, ","),
-    "fake-news-text": (fake_news, ","), "liar": (liar, ","), "cola": (cola, "\t"),
-    "cola-out-of-domain": (cola, "\t"),
+    "douban-one-film": (douban, ","), "rotten-tomatoes": (rotten_tomatoes, "\t"),
+    "rotten-tomatoes-sentences": (rotten_tomatoes, "\t"), "emotion": (emotion, ";"),
+    "fake-news": (fake_news, ","), "fake-news-text": (fake_news, ","), "liar": (liar, ","),
+    "cola": (cola, "\t"), "cola-out-of-domain": (cola, "\t"),
 }  # fmt: skip
 
 
