@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of malloc.h
 _LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc takes no more
 _KEPT = 1 << 30
+
+
+def bound_kernel_cache() -> None:
+    """Let oneDNN keep 256 compiled products in place of 1,024, unless the environment says how many.
+
+    Packed batches are hardly ever of equal size, so that each brings new ones until the cache is full.
+    Measured on 2,500 comments: it grew to 250 MB, not to 433 to 507 MB, for 2 % more processor time; 64 took
+    a third more. Takes effect where nothing has been multiplied yet.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 
 def keep_freed_memory() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 from features.manifest import digest_bytes
@@ -37,7 +38,8 @@ def write_whole(path: Path, content: bytes, *, seal: bool = False) -> None:
     Raises:
         OSError: the disk is full or cannot be written; nothing is left behind.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    # Its own name for each writer: two nodes may write the same content at the same time.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             file.write(content)

@@ -15,7 +15,7 @@ from torch import nn
 from features import device as devices
 from features import packing, tokenising, weights
 from features.ahead import map_ahead
-from features.allocation import keep_freed_memory
+from features.allocation import bound_kernel_cache, keep_freed_memory
 from features.batch import Batch, Limit
 from features.encoded import EncodedBatch, Text
 from features.errors import InputError
@@ -40,6 +40,7 @@ class EncoderSpec:
     max_length: pieces a text is truncated to, special tokens included.
     layers: hidden states wanted, 0 for the embeddings, negative numbers from the end.
     keep_tokens: whether token embeddings are wanted, or pooled vectors alone.
+    at_rest: how a store keeps token embeddings, `float16` or `int8`; the encoder gives float16 either way.
     """
 
     model: str
@@ -47,6 +48,7 @@ class EncoderSpec:
     max_length: int
     layers: tuple[int, ...] = (-1,)
     keep_tokens: bool = True
+    at_rest: str = "float16"
 
 
 class FrozenEncoder:
@@ -65,15 +67,20 @@ class FrozenEncoder:
         self.layers_total = len(stack.layers)
         self.layers = resolve_layers(spec.layers, self.layers_total)
         self._check_length(stack.positions)
-        stack.prepare(self.layers, device, getattr(torch, self.precision))
-        has_pooler = loaded.pooler is not None and self.layers[-1] == self.layers_total
-        self.forward = Forward(
-            stack=stack,
-            pooler=loaded.pooler.to(device) if loaded.pooler is not None and has_pooler else None,
+        self._stack = stack
+        self._pooler = loaded.pooler if self.layers[-1] == self.layers_total else None
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The model on its device, made when the first text needs it: where all is cached, never."""
+        self._stack.prepare(self.layers, self.device, getattr(torch, self.precision))
+        return Forward(
+            stack=self._stack,
+            pooler=None if self._pooler is None else self._pooler.to(self.device),
             layers=self.layers,
-            keep_tokens=spec.keep_tokens,
-            device=device,
-            wants_types=stack.wants_types and "token_type_ids" in self._tokenizer.model_input_names,
+            keep_tokens=self.spec.keep_tokens,
+            device=self.device,
+            wants_types=self._stack.wants_types and "token_type_ids" in self._tokenizer.model_input_names,
             padding=self._tokenizer.pad_token_id or 0,
         )
 
@@ -99,6 +106,7 @@ class FrozenEncoder:
         chosen = devices.choose_device(device)
         if chosen.type == "cpu":
             keep_freed_memory()
+            bound_kernel_cache()
         return cls(spec, folder, chosen, precision)
 
     @cached_property
@@ -106,7 +114,7 @@ class FrozenEncoder:
         """The identity of the vectors that this encoder computes."""
         here = Path(__file__).parent
         vectors = [f"{pooling}@{layer}" for layer in self.layers for pooling in ("cls", "mean")]
-        if self.forward.pooler is not None:
+        if self._pooler is not None:
             vectors.append("pooler")
         return Manifest(
             model=self.spec.model,
@@ -116,7 +124,7 @@ class FrozenEncoder:
             layers=self.layers,
             vectors=tuple(vectors),
             dim=self.dim,
-            tokens="float16" if self.spec.keep_tokens else "none",
+            tokens=self.spec.at_rest if self.spec.keep_tokens else "none",
             code=code_fingerprint(here / name for name in _CODE),
             precision=self.precision,
             libraries=tuple(
@@ -153,8 +161,9 @@ class FrozenEncoder:
         workers = torch.get_num_threads() if self.device.type == "cpu" else 1
         limit = Limit(budget or devices.token_budget(self.device, self.dim))
         batches = self._batches(texts, limit, workers if budget is None else 1)
+        forward = self.forward  # made here, before several threads ask for it
         done = 0
-        for computed in map_ahead(lambda batch: self._compute(batch, limit), batches, workers):
+        for computed in map_ahead(lambda batch: self._compute(forward, batch, limit), batches, workers):
             for encoded in computed:
                 check_finite(encoded, texts)
                 done += len(encoded.index)
@@ -175,13 +184,13 @@ class FrozenEncoder:
                 yield Batch(order[first:end] + start, pending.cut(first, end))
                 first = end
 
-    def _compute(self, batch: Batch, limit: Limit) -> list[EncodedBatch]:
+    def _compute(self, forward: Forward, batch: Batch, limit: Limit) -> list[EncodedBatch]:
         """Run a batch, in halves where the device's memory does not hold it."""
         try:
-            return [self.forward.packed(batch.pieces).to_batch(batch.index, batch.pieces)]
+            return [forward.packed(batch.pieces).to_batch(batch.index, batch.pieces)]
         except RuntimeError as error:
             limit.shrink(batch, error)
-        return [encoded for half in batch.halves() for encoded in self._compute(half, limit)]
+        return [encoded for half in batch.halves() for encoded in self._compute(forward, half, limit)]
 
     def top(self, k: int) -> nn.Module:
         """A trainable float32 copy of the last k layers.

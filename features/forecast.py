@@ -60,7 +60,7 @@ def check_space(folder: Path, size: Size) -> None:
         raise InputError(
             f"{size.texts:,} new texts need about {readable_bytes(needed)} in {folder}, but only "
             f"{readable_bytes(free)} are free; free some space, move the store (ENCODE_ONCE_STORE), or keep "
-            f"pooled vectors only (`tokens: false`)"
+            f"tokens in 8 bits (`tokens: int8`) or pooled vectors only (`tokens: false`)"
         )
 
 

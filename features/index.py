@@ -5,7 +5,8 @@ that any HDF5 reader finds text u of row i with
 
     u = rows[i]
     pooled[positions[u]]                               its pooled vectors
-    tokens/<layer>[starts[u] : starts[u] + lengths[u]] its token embeddings
+    tokens/<layer>[starts[u] : starts[u] + lengths[u]] its token embeddings, which, where they are kept in
+                                                       8 bits, are to be multiplied by scales/<layer>[...]
 
 The same corpus in the same shards gives the same bytes: DVC hashes this file.
 """

@@ -28,7 +28,8 @@ class Manifest:
     vectors: names of the pooled vectors, in the order of `EncodedBatch.pooled`: `cls@L` and `mean@L` for
         each cached layer L, and `pooler` where the model has one.
     dim: width D of every vector.
-    tokens: dtype of token embeddings at rest (`float16`), or `none` where only pooled vectors are kept.
+    tokens: how token embeddings are kept: `float16`, `int8` (see `features.quantising`), or `none` where only
+        pooled vectors are.
     code: fingerprint of the code that computes vectors.
     precision: arithmetic the vectors were computed in (`float32`, `bfloat16`, `float16`).
     schema: version of the shard layout.

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from features.errors import InputError
 from features.index import Index
 from features.manifest import Manifest
+from features.quantising import dequantise
 from features.shards import columns
 
 # A map keeps a file descriptor, and many systems allow a process 1,024.
@@ -26,7 +26,7 @@ _OPEN_SHARDS = 384
 class TokenBatch(NamedTuple):
     """Token embeddings of b texts, one text after another; T is the sum of their lengths.
 
-    tokens: (T, D) float16, real tokens only.
+    tokens: (T, D) float16, real tokens only, however they are kept.
     lengths: (b,) int32.
     """
 
@@ -147,19 +147,28 @@ class FeatureStore:
                 f"{self.folder} has no token embeddings of layer {layer}; it has {has}: ask for the layer "
                 f"under `encode:` in params.yaml and run `dvc repro`"
             )
-        name = f"tokens/{layer}"
-        return TokenReader(self.lengths, self._shard, self._start, lambda number: self._array(number, name))
+        name, scales = f"tokens/{layer}", f"scales/{layer}"
+        return TokenReader(
+            self.lengths,
+            self._shard,
+            self._start,
+            lambda number: self._array(number, name),
+            (lambda number: self._array(number, scales)) if scales in self._columns else None,
+        )
 
     def pieces(self, text: int) -> Pieces:
         """Piece ids, character spans and segments of one text."""
         start = int(self._start[text])
         chosen = slice(start, start + int(self.lengths[text]))
         shard = int(self._shard[text])
-        return Pieces(
-            self._array(shard, "piece_ids")[chosen].copy(),
-            self._array(shard, "char_spans")[chosen].copy(),
-            self._array(shard, "segments")[chosen].copy(),
-        )
+        names = ("piece_ids", "char_spans", "segments")
+        return Pieces(*(self._array(shard, name)[chosen].copy() for name in names))
+
+    def release(self) -> None:
+        """Let go of the shards until they are read again: pages once read count as this process's memory."""
+        with self._lock:
+            for number in list(self._maps or ()):
+                self._forget(number)
 
     def close(self) -> None:
         """Let go of the shards; arrays that were handed out stay valid."""
@@ -170,9 +179,7 @@ class FeatureStore:
     def __enter__(self) -> FeatureStore:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Callable[..., FeatureStore], tuple[Path]]:
@@ -219,11 +226,13 @@ class TokenReader:
         shard: npt.NDArray[np.int32],
         start: npt.NDArray[np.int64],
         array: Callable[[int], npt.NDArray[Any]],
+        scales: Callable[[int], npt.NDArray[Any]] | None,
     ) -> None:
         self._lengths = lengths
         self._shard = shard
         self._start = start
         self._array = array
+        self._scales = scales
 
     def gather(self, texts: npt.NDArray[np.int64]) -> TokenBatch:
         """Copy the tokens of texts into memory.
@@ -233,7 +242,9 @@ class TokenReader:
         """
         lengths, starts = self._lengths[texts], self._start[texts]
         ends = (starts + lengths).tolist()
-        places = zip(self._shard[texts].tolist(), starts.tolist(), ends, strict=True)
-        return TokenBatch(
-            np.concatenate([self._array(shard)[start:end] for shard, start, end in places]), lengths
-        )
+        places = list(zip(self._shard[texts].tolist(), starts.tolist(), ends, strict=True))
+        tokens = np.concatenate([self._array(shard)[start:end] for shard, start, end in places])
+        if self._scales is not None:
+            scales = np.concatenate([self._scales(shard)[start:end] for shard, start, end in places])
+            tokens = dequantise(tokens, scales)
+        return TokenBatch(tokens, lengths)

@@ -21,6 +21,7 @@ from features.durable import write_named
 from features.encoded import EncodedBatch
 from features.errors import InputError
 from features.manifest import Manifest
+from features.quantising import quantise
 
 FORMAT = "encode-once shard 1"
 SHARDS = "shards"
@@ -44,14 +45,14 @@ def columns(manifest: Manifest) -> tuple[Column, ...]:
 
     n texts, T tokens, V pooled vectors of width D: digests (n, 16) uint8, lengths (n,) int32, pooled
     (n, V, D) float32, tokens/<layer> (T, D) float16 for each cached layer, piece_ids (T,) int32, char_spans
-    (T, 2) int32, segments (T,) int8. See `features.encoded.EncodedBatch` for what they mean.
+    (T, 2) int32, segments (T,) int8. See `features.encoded.EncodedBatch` for what they mean. Tokens kept in
+    8 bits are tokens/<layer> (T, D) int8 and scales/<layer> (T,) float32; their product is the embedding.
     """
-    layers = () if manifest.tokens == "none" else manifest.layers
     return (
         Column("digests", np.dtype(np.uint8), (16,), False),
         Column("lengths", np.dtype(np.int32), (), False),
         Column("pooled", np.dtype(np.float32), (len(manifest.vectors), manifest.dim), False),
-        *(Column(f"tokens/{layer}", np.dtype(np.float16), (manifest.dim,), True) for layer in layers),
+        *(column for layer in manifest.layers for column in _token_columns(manifest, layer)),
         Column("piece_ids", np.dtype(np.int32), (), True),
         Column("char_spans", np.dtype(np.int32), (2,), True),
         Column("segments", np.dtype(np.int8), (), True),
@@ -66,23 +67,25 @@ def row_arrays(
     Args:
         manifest: what computed the batch.
         digests: (B, 16) uint8, `text_digest` of the batch's texts.
-        batch: the batch.
+        batch: the batch; its tokens are in float16 however they are to be kept.
 
     Raises:
         ValueError: the encoder gave other shapes or dtypes than its manifest declares.
     """
+    in_8_bits = manifest.tokens == "int8"
+    tokens = [part for layer in batch.tokens for part in (quantise(layer) if in_8_bits else (layer,))]
     arrays: tuple[npt.NDArray[Any], ...] = (
         digests,
         batch.lengths,
         batch.pooled,
-        *batch.tokens,
+        *tokens,
         batch.piece_ids,
         batch.char_spans,
         batch.segments,
     )
-    texts, tokens = len(digests), int(batch.lengths.sum(dtype=np.int64))
+    texts, total = len(digests), int(batch.lengths.sum(dtype=np.int64))
     for column, array in zip(columns(manifest), arrays, strict=True):
-        expected = (tokens if column.per_token else texts, *column.shape)
+        expected = (total if column.per_token else texts, *column.shape)
         if array.shape != expected or array.dtype != column.dtype:
             raise ValueError(
                 f"the encoder gave {column.name} as {array.dtype}{array.shape}, "
@@ -145,6 +148,18 @@ def read_shard(path: Path) -> Shard:
     except (OSError, KeyError, InputError) as error:
         raise ShardError(f"cannot be read ({error})") from None
     return Shard(path.stem, path.stat().st_size, manifest, digests, lengths, addresses)
+
+
+def _token_columns(manifest: Manifest, layer: int) -> tuple[Column, ...]:
+    name, shape = f"tokens/{layer}", (manifest.dim,)
+    if manifest.tokens == "float16":
+        return (Column(name, np.dtype(np.float16), shape, True),)
+    if manifest.tokens == "int8":
+        scales = Column(f"scales/{layer}", np.dtype(np.float32), (), True)
+        return (Column(name, np.dtype(np.int8), shape, True), scales)
+    if manifest.tokens == "none":
+        return ()
+    raise InputError(f"tokens are kept as {manifest.tokens!r}; expected float16, int8 or none")
 
 
 def _image(manifest: Manifest, batches: Sequence[tuple[npt.NDArray[Any], ...]]) -> bytes:

@@ -17,6 +17,7 @@ from features.manifest import Manifest
 from features.shards import SHARDS, Shard
 from features.store import MANIFEST, QUARANTINE, encoder_folders, scan, text_digests
 from pipeline import layout
+from pipeline.encode_cost import LEDGER
 from pipeline.params import CorpusParams, Params
 
 
@@ -80,7 +81,8 @@ def remove(leftover: Leftover) -> None:
             path.unlink(missing_ok=True)
         if leftover.files is None:
             shutil.rmtree(folder / SHARDS)
-            (folder / MANIFEST).unlink(missing_ok=True)
+            for name in (MANIFEST, LEDGER):
+                (folder / name).unlink(missing_ok=True)
     if leftover.files is None:
         (folder / LOCK).unlink(missing_ok=True)
         folder.rmdir()
@@ -88,13 +90,10 @@ def remove(leftover: Leftover) -> None:
 
 def _declared_use(name: str, corpus: CorpusParams, params: Params) -> Use:
     """What the next extraction of a corpus looks for; all of its encoder where it is not prepared yet."""
-    from features.encoder import EncoderSpec, FrozenEncoder  # torch, which listing does not need
+    from features.encoder import FrozenEncoder  # torch, which listing does not need
+    from pipeline.encoding import encoder_spec
 
-    encode, encoder = corpus.encode, params.encoders[corpus.encode.encoder]
-    spec = EncoderSpec(
-        encoder.model, encoder.revision, encode.max_length, tuple(encode.layers), encode.tokens
-    )
-    manifest = FrozenEncoder.load(spec).manifest
+    manifest = FrozenEncoder.load(encoder_spec(params, corpus)).manifest
     prepared = layout.corpus_folder(name) / "corpus.h5"
     if not prepared.exists():
         return Use(manifest, None)

@@ -19,11 +19,12 @@ from features.errors import InputError
 from features.extraction import extract
 from features.shards import read_shard
 from features.store import text_digests
-from tests.features.fake_encoder import FakeEncoder
+from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import assert_holds, run, texts_of
 
 COUNT = 240
 TEXTS = texts_of(COUNT)
+AT_REST = ("float16", "int8")
 KILLS = int(os.environ.get("ENCODE_ONCE_KILLS", "5"))
 CHILD = """
 import os
@@ -35,12 +36,13 @@ import numpy as np
 
 from features.errors import InputError
 from features.extraction import extract
-from tests.features.fake_encoder import FakeEncoder
+from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of
 
 # A shell starts its background jobs deaf to the keyboard; this child must hear it wherever tests run.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 root, count, pause, user = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+tokens = sys.argv[5]
 if user:
     os.setuid(user)
 
@@ -54,7 +56,7 @@ try:
     extract(
         texts_of(count),
         np.arange(count),
-        FakeEncoder(batch=4, pause=pause),
+        FakeEncoder(fake_manifest(tokens=tokens), batch=4, pause=pause),
         root / "store",
         root / "out",
         say,
@@ -69,10 +71,10 @@ except KeyboardInterrupt:
 """
 
 
-def start(root: Path, pause: float = 0.004, user: int = 0) -> subprocess.Popen[str]:
+def start(root: Path, pause: float = 0.004, user: int = 0, at_rest: str = "float16") -> subprocess.Popen[str]:
     """A process that extracts slowly; returns once it has begun."""
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, *map(str, (root, COUNT, pause, user))],
+        [sys.executable, "-c", CHILD, *map(str, (root, COUNT, pause, user, at_rest))],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -115,15 +117,18 @@ def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
-def test_a_killed_run_loses_no_finished_shard(tmp_path: Path, duration: float, seed: int) -> None:
+@pytest.mark.parametrize("at_rest", AT_REST)
+def test_a_killed_run_loses_no_finished_shard(
+    tmp_path: Path, duration: float, at_rest: str, seed: int
+) -> None:
     """After `kill -9` at a random moment the next run encodes exactly the texts of no finished shard."""
-    process = start(tmp_path)
+    process = start(tmp_path, at_rest=at_rest)
     time.sleep(random.Random(seed).uniform(0, duration))
     process.kill()
     finish(process)
     kept = finished_texts(tmp_path)
     names = {path.name for path in (tmp_path / "store").glob("*/shards/*.h5")}
-    again = run(tmp_path, TEXTS)
+    again = run(tmp_path, TEXTS, encoder=FakeEncoder(fake_manifest(tokens=at_rest)))
     encoded = {digest.tobytes() for digest in text_digests(again.encoded)}
     everything = {digest.tobytes() for digest in text_digests(TEXTS)}
     assert not encoded & kept

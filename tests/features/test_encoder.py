@@ -11,7 +11,7 @@ import torch
 from features.errors import InputError
 from features.parity import plain_forward
 from tests.features.encodings import EVERY, TEXTS, load, restored
-from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, write_tiny
+from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, WITH_POOLER, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_pooled_vectors_are_what_the_manifest_names(folders: dict[str, Path], ar
     for layer, tokens in zip(encoder.layers, layers, strict=True):
         np.testing.assert_allclose(names[f"cls@{layer}"], tokens[0], atol=2e-3)
         np.testing.assert_allclose(names[f"mean@{layer}"], tokens.astype(np.float32).mean(0), atol=2e-3)
-    assert list(names)[4:] == (["pooler"] if architecture in ("bert", "roberta") else [])
+    assert list(names)[4:] == (["pooler"] if architecture in WITH_POOLER else [])
 
 
 def test_a_pooler_counts_only_where_it_was_trained(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_a_copy_is_the_same_encoder(original: Path, folder: Path) -> None:
         ({"max_length": 33}, ("max_length",)),
         ({"layers": (1, -1)}, ("layers", "vectors")),
         ({"keep_tokens": False}, ("tokens",)),
+        ({"at_rest": "int8"}, ("tokens",)),
         ({"precision": "bfloat16"}, ("precision",)),
     ],
 )

@@ -16,7 +16,7 @@ from features import forecast
 from features.durable import PARTIAL
 from features.errors import InputError
 from features.reading import FeatureStore
-from tests.features.fake_encoder import FakeEncoder
+from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import run, texts_of
 
 
@@ -95,16 +95,17 @@ def test_a_store_deleted_meanwhile_is_one_clear_line(tmp_path: Path, moment: int
     assert len(run(tmp_path, texts).encoded) == 100
 
 
-def test_a_flipped_bit_anywhere_never_gives_wrong_vectors(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_rest", ["float16", "int8"])
+def test_a_flipped_bit_anywhere_never_gives_wrong_vectors(tmp_path: Path, at_rest: str) -> None:
     """100 times one random bit of a shard changes: it is noticed, and only that shard's texts are encoded."""
-    texts = texts_of(60)
-    run(tmp_path, texts)
+    texts, encoder = texts_of(60), FakeEncoder(fake_manifest(tokens=at_rest))
+    run(tmp_path, texts, encoder=encoder)
     random = np.random.default_rng(13)
     for _ in range(100):
         path = flip_a_bit(tmp_path / "out", random)
         with pytest.raises(InputError, match="is damaged, expected"):
             FeatureStore.open(tmp_path / "out")
-        again = run(tmp_path, texts)
+        again = run(tmp_path, texts, encoder=encoder)
         assert any(path.name in line and "damaged" in line for line in again.lines)
         assert 0 < len(again.encoded) < 60
 

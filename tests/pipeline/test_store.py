@@ -16,6 +16,7 @@ from features.labels import rating_labels
 from features.manifest import Manifest
 from features.reading import FeatureStore
 from pipeline import layout
+from pipeline.encode_cost import note_encoding
 from pipeline.store import main
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of
@@ -98,6 +99,15 @@ def test_the_list_names_encoders_texts_bytes_and_users(capsys: pytest.CaptureFix
     assert second == f"    80 texts in {len(_shards())} shards, {size / 1000:.1f} kB; used by books, films"
 
 
+def test_the_list_names_the_form_at_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tokens in 8 bits stand in the list as such, apart from those in float16."""
+    _prepare("films", texts_of(40), fake_manifest(tokens="int8"))
+    main([])
+    said = capsys.readouterr().out
+    assert "tokens in int8, computed" in said
+    assert "tokens in float16, computed" in said
+
+
 def test_an_empty_store_is_said_to_be_empty(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,7 +159,10 @@ def test_prune_removes_what_a_dropped_corpus_used(capsys: pytest.CaptureFixture[
 def test_prune_removes_an_encoder_that_nothing_uses() -> None:
     """The folder of an encoder that is neither declared nor published goes as a whole."""
     old = fake_manifest(weights="e" * 32)
-    extract(texts_of(5), np.arange(5), FakeEncoder(old), layout.store(), Path("gone"), lambda line: None)
+    done = extract(
+        texts_of(5), np.arange(5), FakeEncoder(old), layout.store(), Path("gone"), lambda line: None
+    )
+    note_encoding(Path("store") / old.key, done, "cpu, 1 thread")
     main(["prune", "--yes"])
     assert not (Path("store") / old.key).exists()
     assert _linked("books") <= _shards()
