@@ -42,8 +42,9 @@ class HopAttention(nn.Module):
             weight = weight / standardise.scale
             bias = bias - weight @ standardise.mean
         logits: Tensor = self.attend(torch.tanh(F.linear(tokens, weight, bias)))
-        attention = masked_softmax(logits.transpose(1, 2), real)
-        pooled = torch.bmm(attention, tokens)
+        # Logits may come in 16 bits, in which a row of A would not sum to one.
+        attention = masked_softmax(logits.transpose(1, 2).float(), real)
+        pooled = torch.bmm(attention.to(tokens.dtype), tokens)
         return (pooled if standardise is None else standardise(pooled)), attention
 
 

@@ -32,7 +32,7 @@ class HeadInput(NamedTuple):
 
     Attributes:
         pooled: (B, K, D) float32, one vector a text and layer.
-        tokens: (B, K, L, D) float16 or float32, padded.
+        tokens: (B, K, L, D) float16, bfloat16 or float32, padded.
         mask: (B, L) bool, True at real tokens. None where every token is real.
     """
 
@@ -141,8 +141,10 @@ class Head(nn.Module, ABC):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The parameters' type, which inputs are cast to."""
-        return next(self.parameters()).dtype
+        """What inputs are cast to: the type of the parameters, or of products where autocast is on."""
+        first = next(self.parameters())
+        cast = torch.is_autocast_enabled(first.device.type)
+        return torch.get_autocast_dtype(first.device.type) if cast else first.dtype
 
     def fit(self, pooled: Tensor | None) -> None:
         """Learn from the training split's pooled features (N, K, D), once, before training.
@@ -161,6 +163,10 @@ class Head(nn.Module, ABC):
         standardiser = getattr(self, "standardise", None)
         if isinstance(standardiser, Standardiser):
             standardiser.fit(features)
+
+    def linear_part(self, x: HeadInput) -> tuple[Tensor, nn.Linear] | None:
+        """Features (B, D') and the layer that scores them, of a head linear in all it learns; else None."""
+        return None
 
     def param_groups(self, lr: float) -> list[dict[str, Any]]:
         """The optimiser's parameter groups for a learning rate; one group unless a head says otherwise."""

@@ -5,7 +5,7 @@ scores = W (x - mean) / scale + b, with x (B, D) the top layer's pooled vector a
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from heads.base import Head, HeadInput, HeadOutput, HeadShape
 from heads.options import require_fraction
@@ -32,3 +32,7 @@ class Linear(Head):
     def forward(self, x: HeadInput) -> HeadOutput:
         """Score the pooled vectors."""
         return HeadOutput(self.score(self.dropout(self.standardise(x.vector))))
+
+    def linear_part(self, x: HeadInput) -> tuple[Tensor, nn.Linear] | None:
+        """The standardised vectors and their layer, unless dropout makes the loss a random one."""
+        return None if self.dropout.p else (self.standardise(x.vector), self.score)

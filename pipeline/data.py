@@ -5,8 +5,9 @@ Shapes: B rows of a batch, K layers (ascending), L tokens of the longest text of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,12 @@ from features.corpus import Corpus
 from features.errors import InputError
 from features.reading import FeatureStore
 from heads.base import HeadInput
+from pipeline.memory import token_memory
+from pipeline.order import Indices, batches_of, buffers_of
+from pipeline.prefetch import one_ahead
+from pipeline.token_buffer import Gather, TokenBuffer, pad
 
-_BUCKET = 50  # batches whose rows are sorted by length together: little padding, yet well mixed
+_BUFFERS = 3  # in memory at once: one in use, one being filled, one on its way out
 
 
 class HeadBatch(NamedTuple):
@@ -51,7 +56,9 @@ class Selection:
 
 
 class HeadData:
-    """Batches for one head, from the rows of a corpus and their cached embeddings."""
+    """Batches for one head, from the rows of a corpus and their cached embeddings, on `device`."""
+
+    device = torch.device("cpu")
 
     def __init__(
         self, corpus: Corpus, store: FeatureStore, selection: Selection, device: torch.device | None = None
@@ -64,7 +71,7 @@ class HeadData:
         self.corpus = corpus
         self.store = store
         self.selection = selection
-        self._device = device or torch.device("cpu")
+        self.device = device or self.device
         self._pooled = self._load_pooled() if "pooled" in selection.needs else None
 
     @property
@@ -77,47 +84,97 @@ class HeadData:
         """Number of layers K that the head sees."""
         return len(self.selection.vectors) if self._pooled is not None else len(self.selection.layers)
 
-    def pooled(self, rows: npt.NDArray[np.int64]) -> Tensor | None:
+    def pooled(self, rows: Indices) -> Tensor | None:
         """Pooled vectors of rows, (n, K, D) float32; None where the head does not read them."""
         if self._pooled is None:
             return None
-        return torch.from_numpy(self._pooled[self.store.rows[rows]]).to(self._device)
+        return torch.from_numpy(self._pooled[self.store.rows[rows]]).to(self.device)
 
-    def token_sample(self, rows: npt.NDArray[np.int64], count: int, seed: int) -> Tensor | None:
+    def token_sample(self, rows: Indices, count: int, seed: int) -> Tensor | None:
         """Real tokens of up to `count` of the rows, (T', K, D) float16; None where tokens are not read."""
         if "tokens" not in self.selection.needs:
             return None
-        chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
-        return torch.stack([packed for packed, _ in self._gather(chosen)], dim=1).to(self._device)
+        chosen = np.random.default_rng(seed).permutation(rows)[:count]
+        fitting = np.cumsum(self._lengths(chosen), dtype=np.int64) <= token_memory() // (
+            2 * self._token_bytes
+        )
+        chosen = np.sort(chosen[: max(1, fitting.sum())])
+        sample = torch.stack([packed for packed, _ in self._gather(chosen)], dim=1)
+        self.store.release()
+        return sample.to(self.device)
 
-    def labels(self, rows: npt.NDArray[np.int64]) -> Tensor:
+    def labels(self, rows: Indices) -> Tensor:
         """Label values of rows, (n,) int64."""
-        return torch.from_numpy(self.corpus.label[rows]).to(self._device)
+        return torch.from_numpy(self.corpus.label[rows]).to(self.device)
 
     def batches(
-        self, rows: npt.NDArray[np.int64], size: int, generator: np.random.Generator | None = None
+        self,
+        rows: Indices,
+        size: int,
+        generator: np.random.Generator | None = None,
+        dtype: torch.dtype = torch.float16,
     ) -> Iterator[HeadBatch]:
-        """Batches of `size` rows: shuffled with a generator, in order of length without one."""
-        for chosen in self._plan(rows, size, generator):
-            yield HeadBatch(self.input(chosen), self.labels(chosen), chosen)
+        """Batches of at most `size` rows: shuffled with a generator, in order of length without one.
 
-    def input(self, rows: npt.NDArray[np.int64]) -> HeadInput:
-        """What the head reads of rows, padded to the longest of them."""
-        pooled = self.pooled(rows)
+        Tokens that fit into memory (`pipeline.memory`) are read at random; of more than that, a buffer of
+        blocks is read at a time and batches are drawn from it (`pipeline.order.buffers_of`). They come as
+        `dtype`.
+        """
         if "tokens" not in self.selection.needs:
-            return HeadInput(pooled=pooled)
-        gathered = self._gather(rows)
-        lengths = gathered[0][1]
-        mask = torch.arange(int(lengths.max())) < lengths[:, None]
-        tokens = torch.zeros(len(rows), len(gathered), *mask.shape[1:], self.dim, dtype=torch.float16)
-        for layer, (packed, _) in enumerate(gathered):
-            tokens[:, layer][mask] = packed
-        return HeadInput(pooled, tokens.to(self._device), mask.to(self._device))
+            for chosen in batches_of(self._lengths(rows), size, generator):
+                yield self._batch(rows[chosen], self._gather, dtype)
+            return
+        for held, gather in self._sources(rows, generator):
+            plan = (held[chosen] for chosen in batches_of(self._lengths(held), size, generator))
+            yield from one_ahead(partial(self._batch, gather=gather, dtype=dtype), plan)
+
+    def input(self, rows: Indices) -> HeadInput:
+        """What the head reads of rows, padded to the longest of them."""
+        return self._batch(rows, self._gather, torch.float16).input
+
+    def _batch(self, rows: Indices, gather: Gather, dtype: torch.dtype) -> HeadBatch:
+        read = HeadInput(pooled=self.pooled(rows))
+        if "tokens" in self.selection.needs:
+            tokens, mask = pad(gather(rows), dtype)
+            read = read._replace(tokens=tokens.to(self.device), mask=mask.to(self.device))
+        return HeadBatch(read, self.labels(rows), rows)
+
+    def _sources(
+        self, rows: Indices, generator: np.random.Generator | None
+    ) -> Iterator[tuple[Indices, Gather]]:
+        """Rows that are taken together, and where their tokens come from."""
+        lengths = self._lengths(rows)
+        room = token_memory() // self._token_bytes
+        if lengths.sum(dtype=np.int64) <= room:
+            yield rows, self._gather
+            return
+        places = self.store.places[self.store.rows[rows]]
+        plan = (
+            [rows[block] for block in blocks]
+            for blocks in buffers_of(places, lengths, max(1, room // _BUFFERS), generator)
+        )
+        for buffer in one_ahead(self._read, plan):
+            yield buffer.rows, buffer.gather
+
+    def _read(self, blocks: list[Indices]) -> TokenBuffer:
+        """Blocks in memory; the store's pages are let go of after each."""
+        buffer = TokenBuffer(blocks, self._lengths, len(self.selection.layers), self.dim)
+        for block in blocks:
+            buffer.add(block, self._gather(block))
+            self.store.release()
+        return buffer
+
+    @property
+    def _token_bytes(self) -> int:
+        return 2 * self.dim * len(self.selection.layers)
+
+    def _lengths(self, rows: Indices) -> npt.NDArray[np.int32]:
+        return self.store.lengths[self.store.rows[rows]]
 
     def _load_pooled(self) -> npt.NDArray[np.float32]:
         return np.stack([self.store.pooled(name) for name in self.selection.vectors], axis=1)
 
-    def _gather(self, rows: npt.NDArray[np.int64]) -> list[tuple[Tensor, Tensor]]:
+    def _gather(self, rows: Indices) -> list[tuple[Tensor, Tensor]]:
         """For each layer the rows' tokens end to end, (T, D) float16, and their lengths (B,) int64."""
         texts = self.store.rows[rows]
         result = []
@@ -125,18 +182,3 @@ class HeadData:
             packed, lengths = self.store.tokens(layer).gather(texts)
             result.append((torch.from_numpy(packed), torch.from_numpy(lengths.astype(np.int64))))
         return result
-
-    def _plan(
-        self, rows: npt.NDArray[np.int64], size: int, generator: np.random.Generator | None
-    ) -> Sequence[npt.NDArray[np.int64]]:
-        lengths = self.store.lengths[self.store.rows[rows]]
-        if generator is None:
-            order = np.argsort(lengths, kind="stable")
-            return [rows[order[i : i + size]] for i in range(0, len(rows), size)]
-        order = generator.permutation(len(rows))
-        batches = []
-        for start in range(0, len(order), size * _BUCKET):
-            bucket = order[start : start + size * _BUCKET]
-            bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
-            batches += [rows[bucket[i : i + size]] for i in range(0, len(bucket), size)]
-        return [batches[i] for i in generator.permutation(len(batches))]

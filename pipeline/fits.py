@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.writing import read_json
 
 
+class Pass(NamedTuple):
+    """What an optimiser says of one pass: the training loss it reached, with penalties, and its steps."""
+
+    train_loss: float
+    steps: int
+
+
 @dataclass(frozen=True)
 class Epoch:
-    """One pass: mean losses (the training one with penalties, as optimised) and validation accuracy."""
+    """One pass, or one strength of the penalty where the head is solved (`pipeline.lbfgs`).
+
+    Mean losses (the training one with penalties, as optimised) and validation accuracy.
+    """
 
     number: int
     train_loss: float

@@ -1,4 +1,7 @@
-"""Training a head on cached embeddings: AdamW, early stopping on the validation loss, the best epoch kept."""
+"""Training a head on cached embeddings: early stopping on the validation loss, the best epoch kept.
+
+Heads that are linear in all they learn are solved (`pipeline.lbfgs`), others descend (`pipeline.descent`).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from torch import Tensor
 from heads.base import Head
 from heads.tasks import Task
 from pipeline.data import HeadData
+from pipeline.descent import descend
 from pipeline.fits import Epoch, Fit
+from pipeline.lbfgs import is_linear, solve_path
 from pipeline.params import TrainingParams
 
 _TOKEN_SAMPLE = 2000  # training texts whose tokens a head's standardisation is fitted on
 _SCORE_BATCH = 256
-_CLIP = 5.0  # largest norm of a gradient step; protects the first steps on features of unknown scale
 
 
 def fit_head(
@@ -47,15 +51,15 @@ def fit_head(
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
     _fit_standardisation(head, data, train, seed)
-    optimiser = torch.optim.AdamW(
-        head.param_groups(settings.learning_rate), weight_decay=settings.weight_decay
-    )
+    if settings.optimiser == "lbfgs" or (settings.optimiser == "auto" and is_linear(head)):
+        passes = solve_path(head, task, data, train)
+    else:
+        passes = descend(head, task, data, train, settings, generator)
     epochs: list[Epoch] = []
     best, kept, steps = 0, _copy(head), 0
-    for number in range(settings.epochs):
-        train_loss, count = _one_epoch(head, task, optimiser, data, train, settings.batch_size, generator)
-        steps += count
-        epochs.append(Epoch(number, train_loss, *_validate(head, task, data, validation)))
+    for number, done in enumerate(passes):
+        steps += done.steps
+        epochs.append(Epoch(number, done.train_loss, *_validate(head, task, data, validation)))
         on_epoch(epochs[-1])
         if number == 0 or epochs[-1].validation_loss < epochs[best].validation_loss:
             best, kept = number, _copy(head)
@@ -86,31 +90,6 @@ def _fit_standardisation(head: Head, data: HeadData, train: npt.NDArray[np.int64
     head.fit(data.pooled(train))
     if (tokens := data.token_sample(train, _TOKEN_SAMPLE, seed)) is not None:
         head.fit_tokens(tokens)
-
-
-def _one_epoch(
-    head: Head,
-    task: Task,
-    optimiser: torch.optim.Optimizer,
-    data: HeadData,
-    rows: npt.NDArray[np.int64],
-    batch_size: int,
-    generator: np.random.Generator,
-) -> tuple[float, int]:
-    head.train()
-    total, steps = 0.0, 0
-    for batch in data.batches(rows, batch_size, generator):
-        output = head(batch.input)
-        loss = task.loss(output.scores, batch.labels)
-        if output.penalty is not None:
-            loss = loss + output.penalty
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(head.parameters(), _CLIP)
-        optimiser.step()
-        total += float(loss.detach()) * len(batch.rows)
-        steps += 1
-    return total / len(rows), steps
 
 
 def _validate(head: Head, task: Task, data: HeadData, rows: npt.NDArray[np.int64]) -> tuple[float, float]:
