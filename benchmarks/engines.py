@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ def build(name: str, folder: Path, max_length: int, device: str, threads: int) -
         "encode-once": _encode_once,
         "encode-once float32": lambda *args: _encode_once(*args, precision="float32"),
         "encode-once extract": _extract,
+        "encode-once static": lambda *args: _padded(*args, strategy="static"),
+        "encode-once dynamic": lambda *args: _padded(*args, strategy="dynamic"),
+        "encode-once sorted": lambda *args: _padded(*args, strategy="sorted"),
         "sentence-transformers": _sentence_transformers,
         "sentence-transformers half": lambda *args: _sentence_transformers(*args, half=True),
         "openvino bf16": lambda *args: _openvino(*args, threads=threads),
@@ -39,14 +42,30 @@ def _encode_once(folder: Path, max_length: int, device: str, precision: str = "a
     spec = EncoderSpec(str(folder), None, max_length)
     encoder = FrozenEncoder.load(spec, device=device, precision=precision)
 
+    return lambda texts: _in_order(encoder.encode([Text(text) for text in texts]))
+
+
+def _padded(folder: Path, max_length: int, device: str, strategy: Any) -> Engine:
+    """The same layers, batched as others do it: 32 texts padded to the longest allowed, or of the batch."""
+    from features.encoded import Text
+    from features.encoder import EncoderSpec, FrozenEncoder
+    from features.padding import encode_padded
+
+    encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
+
     def run(texts: list[str]) -> Tokens:
-        found: dict[int, npt.NDArray[Any]] = {}
-        for batch in encoder.encode([Text(text) for text in texts]):
-            parts = np.split(batch.tokens[0], np.cumsum(batch.lengths)[:-1])
-            found.update(zip(batch.index.tolist(), parts, strict=True))
-        return [found[position] for position in range(len(texts))]
+        return _in_order(encode_padded(encoder, encoder.tokenize([Text(text) for text in texts]), strategy))
 
     return run
+
+
+def _in_order(batches: Iterable[Any]) -> Tokens:
+    """Tokens of the last layer, text by text, in the order the texts were given."""
+    found: dict[int, npt.NDArray[Any]] = {}
+    for batch in batches:
+        parts = np.split(batch.tokens[0], np.cumsum(batch.lengths)[:-1])
+        found.update(zip(batch.index.tolist(), parts, strict=True))
+    return [found[position] for position in range(len(found))]
 
 
 def _extract(folder: Path, max_length: int, device: str) -> Engine:

@@ -6,6 +6,7 @@ import json
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,8 +73,11 @@ def start(pythons: dict[str, str], arguments: list[str]) -> list[Worker]:
     return workers
 
 
-def take_turns(workers: list[Worker], rounds: int) -> Measured:
-    """Each engine encodes all texts once a round, in an order that turns from round to round."""
+def take_turns(workers: list[Worker], rounds: int, after: Callable[[Measured], None]) -> Measured:
+    """Each engine encodes all texts once a round, in an order that turns from round to round.
+
+    `after` is told all that is known at the end of each round.
+    """
     seconds: dict[str, list[float]] = {worker.name: [] for worker in workers}
     peaks: list[dict[str, float]] = []
     for turn in range(rounds):
@@ -83,8 +87,10 @@ def take_turns(workers: list[Worker], rounds: int) -> Measured:
             seconds[worker.name].append(worker.ask("run")["seconds"])
         times = ", ".join(f"{name} {times[-1]:.1f} s" for name, times in seconds.items())
         print(f"round {turn + 1} of {rounds}: {times}", flush=True)
-    half, single = (max(peak[name] for peak in peaks) for name in ("half", "float32"))
-    return Measured(seconds, half, single)
+        half, single = (max(peak[name] for peak in peaks) for name in ("half", "float32"))
+        measured = Measured(seconds, half, single)
+        after(measured)
+    return measured
 
 
 def measure_fidelity(

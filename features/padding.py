@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from features.device import token_budget
 from features.encoded import EncodedBatch, Text
 from features.encoder import FrozenEncoder
 from features.packing import fill
+from features.tokenising import Tokenized
 
 Strategy = Literal["static", "dynamic", "sorted", "packed"]
 STRATEGIES: tuple[Strategy, ...] = ("static", "dynamic", "sorted", "packed")
@@ -34,14 +35,15 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class PaddingCost:
-    """One run of a strategy over a corpus.
+    """What a strategy cost over a corpus, medians over rounds.
 
     strategy: how texts were batched.
     seconds: run time of the forward passes and the way to the host, without tokenising.
     samples: texts per second.
     steps: batches per second.
     useful: share of the computed tokens that were real.
-    lowest_cosine: lowest cosine between a pooled vector and the packed run's; 1 for the packed run itself.
+    largest_difference: largest absolute difference between a pooled vector's number and the packed run's.
+    lowest_cosine: lowest cosine between a pooled vector and the packed run's.
     """
 
     strategy: Strategy
@@ -49,7 +51,15 @@ class PaddingCost:
     samples: float
     steps: float
     useful: float
+    largest_difference: float
     lowest_cosine: float
+
+
+class PaddingRun(NamedTuple):
+    """A strategy's cost, and its pooled vectors (N, V, D) float32 in the order of the texts."""
+
+    cost: PaddingCost
+    pooled: npt.NDArray[np.float32]
 
 
 def plan_batches(
@@ -86,13 +96,12 @@ def plan_batches(
 
 
 def encode_padded(
-    encoder: FrozenEncoder, texts: Sequence[Text], strategy: Strategy, *, batch_size: int = 32
+    encoder: FrozenEncoder, pieces: Tokenized, strategy: Strategy, *, batch_size: int = 32
 ) -> Iterator[EncodedBatch]:
-    """Encode texts by a strategy; what comes out differs from `FrozenEncoder.encode` by rounding alone.
+    """Encode tokenised texts by a strategy; differs from `FrozenEncoder.encode` by rounding alone.
 
-    Tokenises everything at once: made to compare strategies on some thousand texts, not to fill a cache.
+    Takes everything at once: made to compare strategies on some thousand texts, not to fill a cache.
     """
-    pieces = encoder.tokenize(texts)
     budget = token_budget(encoder.device, encoder.dim)
     for batch in plan_batches(
         strategy, pieces.lengths, max_length=encoder.spec.max_length, batch_size=batch_size, budget=budget
@@ -104,52 +113,78 @@ def encode_padded(
 
 
 def compare_padding(
-    encoder: FrozenEncoder, texts: Sequence[Text], *, batch_size: int = 32, rounds: int = 3
-) -> tuple[PaddingCost, ...]:
+    encoder: FrozenEncoder,
+    texts: Sequence[Text],
+    *,
+    batch_size: int = 32,
+    rounds: int = 3,
+    progress: Callable[[int], None] = lambda texts: None,
+) -> tuple[PaddingRun, ...]:
     """Run every strategy over the same texts, in turns, and keep the median time of each.
 
     The first, untimed turn warms up and compares the vectors.
+
+    Args:
+        encoder: the model; all strategies run its layers with the same code.
+        texts: N texts, in the order in which static and dynamic padding batch them.
+        batch_size: texts of a padded batch.
+        rounds: timed turns.
+        progress: called after each batch with the number of its texts, (rounds + 1) x 4 x N in all.
     """
-    lengths = encoder.tokenize(texts).lengths
-    vectors = {name: _pooled(encoder, texts, name, batch_size) for name in STRATEGIES}
+    pieces = encoder.tokenize(texts)
+    lengths = pieces.lengths
+    vectors = {name: _pooled(encoder, pieces, name, batch_size, progress) for name in STRATEGIES}
     seconds: dict[Strategy, list[float]] = {name: [] for name in STRATEGIES}
     for _ in range(rounds):
         for name in STRATEGIES:
-            started = time.perf_counter()
-            for _batch in encode_padded(encoder, texts, name, batch_size=batch_size):
-                pass
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(_seconds(encode_padded(encoder, pieces, name, batch_size=batch_size)))
+            progress(len(texts))
     budget = token_budget(encoder.device, encoder.dim)
-    costs: list[PaddingCost] = []
+    runs: list[PaddingRun] = []
     for name in STRATEGIES:
         plan = plan_batches(
             name, lengths, max_length=encoder.spec.max_length, batch_size=batch_size, budget=budget
         )
         median = float(np.median(seconds[name]))
-        costs.append(
-            PaddingCost(
-                strategy=name,
-                seconds=median,
-                samples=len(texts) / median,
-                steps=len(plan) / median,
-                useful=float(lengths.sum() / sum(batch.computed for batch in plan)),
-                lowest_cosine=_lowest_cosine(vectors[name], vectors["packed"]),
-            )
+        cost = PaddingCost(
+            strategy=name,
+            seconds=median,
+            samples=len(texts) / median,
+            steps=len(plan) / median,
+            useful=float(lengths.sum() / sum(batch.computed for batch in plan)),
+            largest_difference=float(np.abs(vectors[name] - vectors["packed"]).max()),
+            lowest_cosine=_lowest_cosine(vectors[name], vectors["packed"]),
         )
-    return tuple(costs)
+        runs.append(PaddingRun(cost, vectors[name]))
+    return tuple(runs)
+
+
+def _seconds(batches: Iterator[EncodedBatch]) -> float:
+    started = time.perf_counter()
+    for _ in batches:
+        pass
+    return time.perf_counter() - started
 
 
 def _pooled(
-    encoder: FrozenEncoder, texts: Sequence[Text], strategy: Strategy, batch_size: int
+    encoder: FrozenEncoder,
+    pieces: Tokenized,
+    strategy: Strategy,
+    batch_size: int,
+    progress: Callable[[int], None],
 ) -> npt.NDArray[np.float32]:
-    batches = list(encode_padded(encoder, texts, strategy, batch_size=batch_size))
-    pooled = np.concatenate([batch.pooled for batch in batches])
-    order = np.concatenate([batch.index for batch in batches])
-    restored = np.empty_like(pooled)
-    restored[order] = pooled
+    batches: list[EncodedBatch] = []
+    for batch in encode_padded(encoder, pieces, strategy, batch_size=batch_size):
+        batches.append(replace(batch, tokens=()))  # they would fill the memory
+        progress(len(batch.index))
+    restored = np.empty((len(pieces.lengths), *batches[0].pooled.shape[1:]), np.float32)
+    for batch in batches:
+        restored[batch.index] = batch.pooled
     return restored
 
 
 def _lowest_cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    return float(((a * b).sum(-1) / lengths).min())
+    """Of the last axis, in float64: float32 sums would end above 1."""
+    one, other = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    return float(((one * other).sum(-1) / lengths).min())

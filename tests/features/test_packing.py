@@ -88,11 +88,18 @@ def test_a_frozen_linear_layer_equals_the_one_it_was_made_of(
         torch.testing.assert_close(frozen(x).float(), expected, atol=near, rtol=near)
 
 
-def test_large_scores_are_not_rounded_to_bfloat16() -> None:
-    """Where scores are far apart, bfloat16 attention errs no more than rounding its outputs does."""
-    lengths = [40, 40, 17]
+@pytest.mark.parametrize("width", [16, 64])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_large_scores_are_not_rounded_to_bfloat16(
+    tiles: bool, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where scores are far apart, bfloat16 attention errs no more than rounding does, on every processor."""
+    monkeypatch.setattr(packing, "_has_tiles", lambda: tiles)
+    lengths = [150, 70, 40, 40, 17]
     draw = torch.Generator().manual_seed(3)
-    q, k, v = ((3 * torch.randn(1, 4, sum(lengths), 16, generator=draw)).bfloat16().float() for _ in range(3))
+    q, k, v = (
+        (3 * torch.randn(1, 4, sum(lengths), width, generator=draw)).bfloat16().float() for _ in range(3)
+    )
     halves = (x.bfloat16() for x in (q, k, v))
     blocks = packing.blocks_of(lengths)
     exact, _ = packing.packed_attention(nn.Identity(), q, k, v, None, packed_blocks=blocks)

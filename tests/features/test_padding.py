@@ -60,7 +60,7 @@ def test_padding_changes_nothing_but_the_time(tmp_path: Path, strategy: Strategy
         (expected,) = encoder.encode(TEXTS)
         by_text = {position: row for row, position in enumerate(expected.index.tolist())}
         ends = np.cumsum(expected.lengths)
-        for batch in encode_padded(encoder, TEXTS, strategy, batch_size=3):
+        for batch in encode_padded(encoder, encoder.tokenize(TEXTS), strategy, batch_size=3):
             rows = [by_text[position] for position in batch.index.tolist()]
             np.testing.assert_allclose(batch.pooled, expected.pooled[rows], atol=near)
             tokens = np.concatenate(
@@ -70,11 +70,19 @@ def test_padding_changes_nothing_but_the_time(tmp_path: Path, strategy: Strategy
 
 
 def test_the_comparison_reports_every_strategy(tmp_path: Path) -> None:
-    """Times are positive, useful shares rise to 1, and the vectors agree."""
+    """Times are positive, useful shares rise to 1, and the vectors agree, in the order of the texts."""
     spec = EncoderSpec(str(write_tiny(tmp_path / "bert", "bert")), None, POSITIONS)
-    costs = compare_padding(FrozenEncoder.load(spec, device="cpu", precision="float32"), TEXTS, rounds=1)
+    encoder = FrozenEncoder.load(spec, device="cpu", precision="float32")
+    done: list[int] = []
+    runs = compare_padding(encoder, TEXTS, batch_size=3, rounds=1, progress=done.append)
+    costs = [run.cost for run in runs]
     assert tuple(cost.strategy for cost in costs) == STRATEGIES
     useful = [cost.useful for cost in costs]
     assert useful == sorted(useful)
     assert useful[-1] == 1
-    assert all(cost.lowest_cosine > 0.99999 and cost.seconds > 0 and cost.steps > 0 for cost in costs)
+    assert all(cost.lowest_cosine > 0.99999 and cost.largest_difference < 1e-4 for cost in costs)
+    assert all(cost.seconds > 0 and cost.steps > 0 for cost in costs)
+    assert sum(done) == 2 * len(STRATEGIES) * len(TEXTS)
+    expected = np.concatenate([next(encoder.encode([text])).pooled for text in TEXTS])
+    for run in runs:
+        np.testing.assert_allclose(run.pooled, expected, atol=1e-4)
