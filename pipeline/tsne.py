@@ -6,11 +6,16 @@ do not.
 
 from __future__ import annotations
 
+import io
+import re
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from features.corpus import Corpus
 from features.errors import InputError
@@ -21,6 +26,8 @@ from pipeline.plots import plot_scatter
 from pipeline.stage import log, run_stage
 
 _PCA = 50
+_FEWEST = 5  # texts below which there are no neighbourhoods to keep
+_ITERATIONS = 1000
 
 
 def main(name: str) -> None:
@@ -30,33 +37,81 @@ def main(name: str) -> None:
     store = FeatureStore.open(layout.cache_folder(name))
     rows = _choose(corpus.rows("test"), params)
     vector = _vector_name(params.vector, store.manifest.vectors)
-    points = embed(store.pooled(vector)[store.rows[rows]], params.perplexity, params.seed)
+    perplexity = fitting_perplexity(params.perplexity, len(rows))
+    if perplexity < params.perplexity:
+        log.info("%s: %d texts carry a perplexity of %.3g at most", name, len(rows), perplexity)
+    with tqdm(total=_ITERATIONS, desc=f"t-SNE {name}", unit="iteration") as bar:
+
+        def progress(done: int) -> None:
+            bar.update(done - bar.n)
+
+        points = embed(store.pooled(vector)[store.rows[rows]], perplexity, params.seed, progress)
     folder = layout.tsne_folder(name)
     _save(folder / "tsne.h5", rows, points)
-    title = f"{name}: {len(rows):,} test texts, {vector}, perplexity {params.perplexity:g}"
+    title = f"{name}: {len(rows):,} test texts, {vector}, perplexity {perplexity:.3g}"
     plot_scatter(folder / "tsne.png", points, corpus.label[rows], corpus.labels, title)
     log.info("%s: %d points mapped", name, len(rows))
 
 
-def embed(vectors: npt.NDArray[np.float32], perplexity: float, seed: int) -> npt.NDArray[np.float32]:
+def embed(
+    vectors: npt.NDArray[np.float32],
+    perplexity: float,
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> npt.NDArray[np.float32]:
     """The map of n vectors (n, D): (n, 2) float32.
 
-    Raises:
-        InputError: fewer vectors than three times the perplexity, where the method has no meaning.
+    Fewer than five vectors, or vectors that are all the same, are laid out by their main axes alone.
+
+    Args:
+        vectors: what is mapped.
+        perplexity: at most `fitting_perplexity` allows.
+        seed: of PCA's solver and of the optimisation.
+        progress: called with the iterations done, every fifty.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    if len(vectors) <= 3 * perplexity:
-        raise InputError(
-            f"t-SNE with perplexity {perplexity:g} needs more than {3 * perplexity:g} texts, and there are "
-            f"{len(vectors)}; lower `tsne.perplexity`"
-        )
-    size = min(_PCA, *vectors.shape)
-    reduced = PCA(size, random_state=seed).fit_transform(vectors.astype(np.float64))
-    mapper = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=-1)
-    points: npt.NDArray[np.float32] = mapper.fit_transform(reduced).astype(np.float32)
+    values = vectors.astype(np.float64)
+    if len(values) < _FEWEST or not np.ptp(values, axis=0).any():
+        return _main_axes(values)
+    reduced = PCA(min(_PCA, *values.shape), random_state=seed).fit_transform(values)
+    mapper = TSNE(
+        perplexity=perplexity, init="pca", random_state=seed, n_jobs=-1, max_iter=_ITERATIONS, verbose=2
+    )
+    with redirect_stdout(_Lines(progress)):
+        points: npt.NDArray[np.float32] = mapper.fit_transform(reduced).astype(np.float32)
+    progress(_ITERATIONS)
     return points
+
+
+def fitting_perplexity(wanted: float, n: int) -> float:
+    """The perplexity wanted, or the highest that n texts carry: three neighbours a unit are looked at.
+
+    >>> fitting_perplexity(30.0, 1500), fitting_perplexity(30.0, 31)
+    (30.0, 10.0)
+    """
+    return min(wanted, max((n - 1) / 3, 1.0))
+
+
+class _Lines(io.TextIOBase):
+    """Takes the lines that scikit-learn prints, which is all it tells while it runs."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+
+    def write(self, text: str) -> int:
+        if found := re.search(r"Iteration (\d+)", text):
+            self._progress(int(found[1]))
+        return len(text)
+
+
+def _main_axes(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    if not len(values):
+        return np.empty((0, 2), np.float32)
+    left, sizes, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    axes = (left * sizes)[:, :2]
+    return np.pad(axes, ((0, 0), (0, 2 - axes.shape[1]))).astype(np.float32)
 
 
 def read_map(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:

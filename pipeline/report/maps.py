@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.predictions import Predictions
 from pipeline.report.gather import CorpusResults
+from pipeline.tsne import fitting_perplexity
 
 _TEXTS = 5_000_000  # characters that all texts of a map may take on the page
 _SHORTEST, _LONGEST = 60, 320
@@ -24,6 +25,7 @@ class MapData(TypedDict):
     """
 
     n: int
+    perplexity: float
     points: str
     actual: str
     predicted: dict[str, str]
@@ -41,6 +43,7 @@ def map_data(results: CorpusResults) -> MapData:
     group = _encode(corpus.group[rows].astype("<i2")) if corpus.groups else None
     return MapData(
         n=len(rows),
+        perplexity=fitting_perplexity(results.params.tsne.perplexity, len(rows)),
         points=_encode(quantise(results.map_points)),
         actual=_encode((corpus.label[rows] - corpus.labels.low).astype("<u2")),
         predicted={run.name: _encode(_predicted(run.predictions, rows)) for run in results.runs},

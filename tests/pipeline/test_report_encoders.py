@@ -1,0 +1,165 @@
+"""Several encoders over one corpus, in the figures and on the page."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import layout
+from pipeline.encode_cost import EncodeCost
+from pipeline.headlines import headline_interval
+from pipeline.report.choosing import best_run
+from pipeline.report.encoder_plot import round_range
+from pipeline.report.encoders import encoder_groups
+from pipeline.report.gather import CorpusResults
+from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.rendering import write_page
+from pipeline.writing import write_json
+from tests.pipeline.report_results import Plan, make_params, make_results
+
+TEXTS = tuple(f"film number {i}" for i in range(120))
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def encoded(name: str, tmp_path: Path, *, max_length: int = 64, runs: int | None = None) -> CorpusResults:
+    """The made-up corpus under another name, as another encoder would have encoded it."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    encode = results.params.encode.model_copy(update={"max_length": max_length})
+    params = results.params.model_copy(update={"encode": encode})
+    return replace(results, name=name, params=params, runs=results.runs[:runs])
+
+
+def measured(name: str, seconds: float) -> None:
+    write_json(layout.encode_cost_file(name), EncodeCost(120, 9000, seconds, ("cpu, 1 thread",)))
+
+
+def test_the_same_rows_under_two_encoders_stand_together(tmp_path: Path) -> None:
+    """Entries that differ in `encode` alone make a group; another split or source does not."""
+    one, two = encoded("one", tmp_path), encoded("two", tmp_path, max_length=32)
+    split = two.params.split.model_copy(update={"seed": 99})
+    other = replace(two, name="other", params=two.params.model_copy(update={"split": split}))
+    (group,) = encoder_groups([one, other, two])
+    assert [member.results.name for member in group.members] == ["one", "two"]
+    assert encoder_groups([one, other]) == ()
+
+
+def test_figures_are_those_of_the_best_run_and_of_each_shared_head(tmp_path: Path) -> None:
+    """The best run is chosen by validation, and a head that one encoder lacks leaves a gap."""
+    one, two = encoded("one", tmp_path), encoded("two", tmp_path, runs=1)
+    (group,) = encoder_groups([one, two])
+    best = best_run(one)
+    assert best is not None
+    assert group.members[0].best is not None
+    assert group.members[0].best.run == best.name
+    assert group.members[0].best.interval == headline_interval(best.predictions, one.headline)
+    assert len(group.heads) == 1  # the only one that both have
+    assert [member.same[0].run for member in group.members if member.same[0]] == [one.runs[0].name] * 2
+
+
+def test_equal_predictions_cannot_be_told_apart(tmp_path: Path) -> None:
+    """The same head with the same hits is no better under either encoder."""
+    (group,) = encoder_groups([encoded("one", tmp_path), encoded("two", tmp_path)])
+    assert {duel.verdict for duel in group.duels} == {"cannot tell"}
+    assert {(duel.one, duel.other) for duel in group.duels} == {("two", "one")}
+    assert {duel.difference.value for duel in group.duels} == {0.0}
+
+
+def test_a_better_encoder_is_called_better(tmp_path: Path) -> None:
+    """Under the same head, more hits on the same rows are a verdict with its difference."""
+    one, two = encoded("one", tmp_path, runs=1), encoded("two", tmp_path, runs=1)
+    told = two.runs[0].predictions
+    right = replace(told, predicted=told.actual)
+    two = replace(two, runs=(replace(two.runs[0], by_seed=(right,)),))
+    (duel,) = encoder_groups([one, two])[0].duels
+    assert duel.verdict == "better"
+    base = one.runs[0].predictions
+    assert duel.difference.value == pytest.approx((base.actual != base.predicted).mean())
+
+
+def test_encode_time_is_what_was_measured_not_what_the_last_run_took(tmp_path: Path) -> None:
+    """All tokens of the corpus at the measured rate; without a measurement there is no time and no mark."""
+    one, two = encoded("one", tmp_path), encoded("two", tmp_path)
+    measured("one", 18.0)
+    (group,) = encoder_groups([one, two])
+    first, second = group.members
+    assert first.rate == 500.0
+    assert first.seconds == one.extraction.tokens / 500.0
+    assert (second.seconds, second.rate, group.plot) == (None, None, None)
+    measured("two", 180.0)
+    plot = encoder_groups([one, two])[0].plot
+    assert plot is not None
+    assert [mark.name for mark in plot.marks] == ["one", "two"]
+    assert plot.marks[0].x < plot.marks[1].x
+
+
+def write_report(folder: Path) -> Path:
+    """A front page with one group of two encoders, one of them unmeasured."""
+    measured("one", 18.0)
+    measured("two", 180.0)
+    fronts = []
+    params = make_params(Plan(texts=TEXTS))
+    for results in (encoded("one", folder), encoded("two", folder), encoded("three", folder, runs=1)):
+        shutil.copytree("out/corpora/demo", f"out/corpora/{results.name}", dirs_exist_ok=True)
+        renamed = params.model_copy(update={"corpora": {results.name: results.params}})
+        fronts.append(corpus_page(results, renamed)[1])
+    page = folder / "index.html"
+    write_page(page, front_page(fronts, params))
+    return page
+
+
+def test_the_front_page_says_what_is_not_known(tmp_path: Path) -> None:
+    """An encoder whose encoding nobody timed here says so, and is not drawn."""
+    page = write_report(tmp_path).read_text("utf-8")
+    assert "3 encoders over one" in page
+    assert page.count("not measured here") == 1
+    assert page.count('<g class="mark">') == 2
+    assert "tokens/s" in page
+
+
+def test_the_front_page_pleases_axe_and_a_phone(tmp_path: Path) -> None:
+    """In both themes there is no accessibility finding, nothing on the console and no sideways scrolling."""
+    driver: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
+    page = write_report(tmp_path)
+    said: list[str] = []
+    with driver.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            shown = browser.new_context(
+                color_scheme=scheme, viewport={"width": 360, "height": 740}
+            ).new_page()
+            shown.on("console", lambda message: said.append(message.text))
+            shown.goto(page.as_uri())
+            assert shown.evaluate("document.documentElement.scrollWidth") == 360
+            found = axe.Axe().run(shown).response["violations"]
+            assert [(item["id"], node["html"]) for item in found for node in item["nodes"]] == []
+            shown.locator("#encoders-one").get_by_role("button", name="encode time").click()
+            order = shown.locator("#encoders-one tbody").first.locator("th").all_inner_texts()
+            assert order == ["one", "two", "three"]
+        browser.close()
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (143.0, 268.0, (100.0, 500.0)),
+        (1.0, 1.0, (1.0, 1.0)),
+        (0.03, 7.0, (0.02, 10.0)),
+        (5.0, 5.1, (5.0, 10.0)),
+    ],
+)
+def test_the_time_axis_ends_in_round_numbers(low: float, high: float, expected: tuple[float, float]) -> None:
+    """Ends are 1, 2 or 5 times a power of ten, and no further out than need be."""
+    assert round_range(low, high) == pytest.approx(expected)
