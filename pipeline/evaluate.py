@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,21 @@ from features.corpus import Corpus
 from heads.base import Head, head_class
 from heads.saving import load_head
 from heads.tasks import Task
+from heads.tasks.base import number
 from pipeline import layout
+from pipeline.calibration import Calibrated, calibration
 from pipeline.data import HeadData
 from pipeline.encoder_top import encoder_top
-from pipeline.metrics import Metrics, confusion, measure
+from pipeline.metrics import confusion, measure
 from pipeline.params import load_params
 from pipeline.plots import plot_confusion, plot_distributions
 from pipeline.predictions import Predictions
+from pipeline.reliability_plot import plot_reliability
 from pipeline.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.run_data import ENCODER_FILE, open_data
-from pipeline.scoring import predict
+from pipeline.scoring import decode, predict
 from pipeline.stage import log, run_stage
+from pipeline.training import score
 from pipeline.writing import read_json, write_json
 
 
@@ -54,8 +59,10 @@ def main(name: str) -> None:
         encoder_parameters=int(encoder["parameters"]),
     )
     write_json(folder / "evaluation.json", evaluation)
-    write_json(layout.metrics_file(name), short_metrics(evaluation.metrics))
+    write_json(layout.metrics_file(name), short_metrics(evaluation.seeds[0]))
     _draw(folder, name, corpus, predictions)
+    if evaluation.seeds[0].calibrated is not None:
+        plot_reliability(folder / "calibration.png", evaluation.seeds[0].calibrated, f"{name}: test rows")
     log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))
 
 
@@ -63,10 +70,38 @@ def _evaluate_seed(
     head: Head, task: Task, data: HeadData, corpus: Corpus, seed: int
 ) -> tuple[Predictions, SeedMetrics]:
     rows, ordered = corpus.rows("test"), corpus.labels.ordered
-    decoded = {how: predict(head, task, data, rows, how) for how in task.hows}
+    scores = score(head, data, rows)
+    decoded = {how: decode(task, scores, data, rows, how) for how in task.hows}
     shown, *others = task.hows
     figures = {how: measure(predictions, ordered=ordered) for how, predictions in decoded.items()}
-    return decoded[shown], SeedMetrics(seed, figures[shown], {how: figures[how] for how in others})
+    cold = at_unit_temperature(task)
+    return decoded[shown], SeedMetrics(
+        seed,
+        figures[shown],
+        {how: figures[how] for how in others},
+        measure(predict(head, task, data, corpus.rows("validation")), ordered=ordered),
+        calibrated(task, decoded[shown], decode(cold, scores, data, rows) if cold else None),
+    )
+
+
+def at_unit_temperature(task: Task) -> Task | None:
+    """The task with T = 1 in place of the temperature it fitted; None where it fits none."""
+    state = task.state()
+    if "temperature" not in state:
+        return None
+    result = copy(task)
+    result.load_state({**state, "temperature": 1.0})
+    return result
+
+
+def calibrated(task: Task, after: Predictions, before: Predictions | None) -> Calibrated | None:
+    """How far probabilities can be believed, with the fitted temperature and without; None without any."""
+    measured = calibration(after)
+    if measured is None:
+        return None
+    if before is None:
+        return Calibrated(None, None, measured)
+    return Calibrated(number(task.state(), "temperature"), calibration(before), measured)
 
 
 def measure_groups(corpus: Corpus, predictions: Predictions) -> tuple[GroupMetrics, ...]:
@@ -81,12 +116,15 @@ def measure_groups(corpus: Corpus, predictions: Predictions) -> tuple[GroupMetri
     return tuple(sorted(result, key=lambda item: (-item.metrics.n, item.group)))
 
 
-def short_metrics(metrics: Metrics) -> dict[str, float]:
+def short_metrics(seed: SeedMetrics) -> dict[str, float]:
     """The figures that fit a column of `dvc exp show`: short names, four decimals."""
+    metrics = seed.metrics
     figures = {"acc": metrics.accuracy, "f1": metrics.f1_macro, "mcc": metrics.mcc}
     if metrics.rating is not None:
         rating = metrics.rating
         figures |= {"adj": rating.adjacent_accuracy, "mae": rating.mae, "qwk": rating.qwk}
+    if seed.calibrated is not None:
+        figures["ece"] = seed.calibrated.after.ece
     return {name: round(value, 4) for name, value in figures.items()}
 
 

@@ -44,6 +44,16 @@ def extraction_file(corpus: str) -> Path:
     return OUT / "extraction" / f"{corpus}.json"
 
 
+def encode_cost_file(corpus: str) -> Path:
+    """What encoding really cost; it outlives later runs that found every text in the store."""
+    return OUT / "encoding" / f"{corpus}.json"
+
+
+def fidelity_file(corpus: str) -> Path:
+    """What a masked-LM head made of the cached tokens."""
+    return OUT / "fidelity" / f"{corpus}.json"
+
+
 def head_folder(run: str, seed: int | None = None) -> Path:
     """The trained heads of a run, a folder a seed."""
     folder = OUT / "runs" / run / "heads"
@@ -78,3 +88,8 @@ def attention_folder(run: str) -> Path:
 def pairs_file(run: str) -> Path:
     """Actual and predicted label of every test row, for DVC's confusion matrix."""
     return OUT / "runs" / run / "confusion.json"
+
+
+def padding_folder(corpus: str) -> Path:
+    """What each way of batching cost, measured on request: `padding.json`, `.csv` and `.html`."""
+    return OUT / "padding" / corpus

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.calibration import Bin, Calibrated, Calibration
 from pipeline.metrics import Metrics, RatingMetrics
 from pipeline.writing import read_json
 
@@ -20,11 +21,18 @@ class GroupMetrics:
 
 @dataclass(frozen=True)
 class SeedMetrics:
-    """Figures of the head trained with one seed; `decodings` adds those of the task's other decodings."""
+    """Figures of the head trained with one seed.
+
+    metrics, decodings: on the test split, decoded as the run is and in the task's other ways.
+    validation: on the validation split; what choices are made by.
+    calibrated: None for a regressor, which gives no probabilities.
+    """
 
     seed: int
     metrics: Metrics
     decodings: dict[str, Metrics]
+    validation: Metrics
+    calibrated: Calibrated | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ def read_evaluation(path: Path) -> Evaluation:
             item["seed"],
             read_metrics(item["metrics"]),
             {name: read_metrics(value) for name, value in item["decodings"].items()},
+            read_metrics(item["validation"]),
+            _read_calibrated(item["calibrated"]),
         )
         for item in data["seeds"]
     )
@@ -70,8 +80,26 @@ def read_evaluation(path: Path) -> Evaluation:
 
 def read_metrics(data: dict[str, Any]) -> Metrics:
     """Figures out of JSON, where null stands for an undefined one."""
-    numbers = {name: float("nan") if value is None else value for name, value in data.items()}
     rating = data["rating"]
-    if rating is not None:
-        rating = RatingMetrics(**{k: float("nan") if v is None else v for k, v in rating.items()})
-    return Metrics(**{**numbers, "rating": rating})
+    return Metrics(
+        **{**_numbers(data), "rating": RatingMetrics(**_numbers(rating)) if rating is not None else None}
+    )
+
+
+def _read_calibrated(data: dict[str, Any] | None) -> Calibrated | None:
+    if data is None:
+        return None
+    before = data["before"]
+    return Calibrated(
+        data["temperature"],
+        _read_calibration(before) if before is not None else None,
+        _read_calibration(data["after"]),
+    )
+
+
+def _read_calibration(data: dict[str, Any]) -> Calibration:
+    return Calibration(**{**data, "bins": tuple(Bin(**_numbers(item)) for item in data["bins"])})
+
+
+def _numbers(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: float("nan") if value is None else value for name, value in data.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from heads.base import Head
 from heads.tasks import Task
@@ -24,7 +25,14 @@ def predict(
         rows: (n,) int64.
         how: one of the task's decodings (a regressor has two); its own where None.
     """
-    decoded = task.decode(score(head, data, rows), how)
+    return decode(task, score(head, data, rows), data, rows, how)
+
+
+def decode(
+    task: Task, scores: Tensor, data: HeadData, rows: npt.NDArray[np.int64], how: str | None = None
+) -> Predictions:
+    """Predictions from scores (n, out_dim) that a head gave the rows."""
+    decoded = task.decode(scores, how)
     probabilities = decoded.probabilities
     return Predictions(
         rows=rows,

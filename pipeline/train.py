@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
@@ -21,6 +23,7 @@ from pipeline.params import Params, RunParams, load_params
 from pipeline.run_data import open_data
 from pipeline.stage import log, run_stage
 from pipeline.training import fit_head
+from pipeline.training_rows import training_rows
 from pipeline.writing import write_json
 
 
@@ -37,13 +40,7 @@ def main(name: str) -> None:
 def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:
     run, settings = params.run(name), params.training_of(name)
     labels = corpus.labels
-    rows = {split: corpus.rows(split) for split in ("train", "validation")}
-    for split, members in rows.items():
-        if len(members) == 0:
-            raise InputError(
-                f"corpus {corpus.name!r} has no {split} rows, and training needs some; "
-                f"see `corpora.{corpus.name}.split` in params.yaml"
-            )
+    rows = _rows(name, run, corpus, seed)
     torch.manual_seed(seed)
     task = build_task(run.task, labels.low, labels.size, labels.ordered, run.task_options)
     task.fit_loss(data.labels(rows["train"]))  # before the head is built: an output layer starts from it
@@ -74,6 +71,21 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
         fit.epochs[fit.best].validation_accuracy,
     )
     return fit
+
+
+def _rows(name: str, run: RunParams, corpus: Corpus, seed: int) -> dict[str, npt.NDArray[np.int64]]:
+    """The rows of the two splits that training sees; InputError if either is empty."""
+    rows = {
+        "train": training_rows(corpus, run.rows, seed, name),
+        "validation": corpus.rows("validation"),
+    }
+    for split, members in rows.items():
+        if len(members) == 0:
+            raise InputError(
+                f"corpus {corpus.name!r} has no {split} rows, and training needs some; "
+                f"see `corpora.{corpus.name}.split` in params.yaml"
+            )
+    return rows
 
 
 def _config(

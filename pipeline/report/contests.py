@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.intervals import Comparison, Verdict, compare, holm, verdict
+from pipeline.headlines import headline_difference
+from pipeline.intervals import Comparison, Interval, Verdict, compare, holm, verdict
 from pipeline.predictions import Predictions
 from pipeline.report.gather import CorpusResults, RunResults
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The best run against one other. p: McNemar's, adjusted by Holm for all contests of the corpus."""
+    """The best run against one other.
+
+    p: McNemar's, adjusted by Holm for all contests of the corpus.
+    headline: difference in the corpus's headline figure, where that is not accuracy.
+    """
 
     other: str
     about: str
     comparison: Comparison
     p: float
     verdict: Verdict
+    headline: Interval | None
 
 
 def contests(results: CorpusResults, best: RunResults | None) -> tuple[Contest, ...]:
@@ -28,9 +34,15 @@ def contests(results: CorpusResults, best: RunResults | None) -> tuple[Contest, 
     found = [compare(best.predictions, other, ordered=results.ordered) for _, _, other in others]
     adjusted = holm([item.p for item in found])
     return tuple(
-        Contest(name, about, item, p, verdict(item.difference.value, p))
-        for (name, about, _), item, p in zip(others, found, adjusted, strict=True)
+        Contest(name, about, item, p, verdict(item.difference.value, p), _lead(results, best, other))
+        for (name, about, other), item, p in zip(others, found, adjusted, strict=True)
     )
+
+
+def _lead(results: CorpusResults, best: RunResults, other: Predictions) -> Interval | None:
+    if results.params.headline == "accuracy":
+        return None
+    return headline_difference(best.predictions, other, results.headline)
 
 
 def rivals(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Predictions]]:

@@ -1,28 +1,22 @@
-"""Training time against test accuracy: what a better figure costs."""
+"""Training time against the headline figure on test: what a better figure costs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.intervals import Interval, accuracy_interval
+from pipeline.headlines import Headline, headline_interval
+from pipeline.intervals import Interval
 from pipeline.predictions import Predictions
+from pipeline.report.axes import Tick, headline_axis
 from pipeline.report.gather import CorpusResults
-from pipeline.report.rendering import duration, percent
-from pipeline.report.scales import Scale, decade_ticks, round_ticks
+from pipeline.report.rendering import duration, figure
+from pipeline.report.scales import Scale, decade_ticks
 from pipeline.report.table import kind_of
 
 WIDTH = 800
 _HEIGHT = 380  # more where so many labels ask for it
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 268, 18, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 268, 26, 52
 _LINE = 17.0  # height of a label
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis."""
-
-    place: float
-    text: str
 
 
 @dataclass(frozen=True)
@@ -67,19 +61,18 @@ def cost_plot(results: CorpusResults) -> CostPlot | None:
     """The plot; None without a run."""
     if not results.runs:
         return None
-    majority = next(item.baseline for item in results.baselines if item.baseline.name == "majority")
+    majority = next(item for item in results.baselines if item.baseline.name == "majority")
     found = [
-        _Fitted(name, kind, seconds, accuracy_interval(predictions))
+        _Fitted(name, kind, seconds, headline_interval(predictions, results.headline))
         for name, kind, seconds, predictions in _fitted(results)
     ]
     height = max(_HEIGHT, round(_LINE * len(found)) + _TOP + _BOTTOM)
     seconds = [item.seconds for item in found]
     x = Scale(min(seconds) / 1.8, max(seconds) * 1.8, _LEFT, WIDTH - _RIGHT, log=True)
-    lowest = min(majority.metrics.accuracy, *(item.interval.low for item in found))
-    highest = max(item.interval.high for item in found)
-    margin = max((highest - lowest) * 0.08, 0.005)
-    y = Scale(max(lowest - margin, 0.0), min(highest + margin, 1.0), height - _BOTTOM, _TOP)
-    marks = sorted((_mark(x, y, item) for item in found), key=lambda mark: mark.y)
+    floor = headline_interval(majority.predictions, results.headline).value
+    reach = [v for item in found for v in (item.interval.low, item.interval.high)]
+    y = headline_axis([floor, *reach], results.headline, height - _BOTTOM, _TOP)
+    marks = sorted((_mark(x, y.scale, item, results.headline) for item in found), key=lambda mark: mark.y)
     labels = spread([mark.y for mark in marks], _LINE, _TOP, height - _BOTTOM)
     return CostPlot(
         width=WIDTH,
@@ -88,10 +81,10 @@ def cost_plot(results: CorpusResults) -> CostPlot | None:
         right=WIDTH - _RIGHT,
         bottom=height - _BOTTOM,
         x_ticks=tuple(Tick(x(t), f"{t:g} s") for t in decade_ticks(x.low, x.high)),
-        y_ticks=tuple(Tick(y(t), percent(t, 0)) for t in round_ticks(y.low, y.high)),
+        y_ticks=y.ticks,
         marks=tuple(replace(mark, label_y=place) for mark, place in zip(marks, labels, strict=True)),
-        floor=y(majority.metrics.accuracy),
-        floor_text=f"{majority.description}: {percent(majority.metrics.accuracy)}",
+        floor=y.scale(floor),
+        floor_text=f"{majority.baseline.description}: {figure(floor, results.headline)}",
     )
 
 
@@ -132,7 +125,7 @@ def _fitted(results: CorpusResults) -> list[tuple[str, str, float, Predictions]]
     return runs + baselines
 
 
-def _mark(x: Scale, y: Scale, item: _Fitted) -> Mark:
+def _mark(x: Scale, y: Scale, item: _Fitted, headline: Headline) -> Mark:
     interval = item.interval
     return Mark(
         name=item.name,
@@ -143,7 +136,8 @@ def _mark(x: Scale, y: Scale, item: _Fitted) -> Mark:
         bottom=y(interval.low),
         label_y=y(interval.value),
         title=(
-            f"{item.name}, {item.kind}: {percent(interval.value)} "
-            f"({percent(interval.low)} to {percent(interval.high)}) after {duration(item.seconds)}"
+            f"{item.name}, {item.kind}: {figure(interval.value, headline)} "
+            f"({figure(interval.low, headline)} to {figure(interval.high, headline)}) "
+            f"after {duration(item.seconds)}"
         ),
     )

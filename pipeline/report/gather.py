@@ -17,6 +17,7 @@ from features.manifest import Manifest
 from pipeline import layout
 from pipeline.baselines import Baseline
 from pipeline.fits import Fit, read_fits
+from pipeline.headlines import HEADLINES, Headline
 from pipeline.params import CorpusParams, Params, RunParams, TrainingParams
 from pipeline.predictions import Predictions
 from pipeline.prepare import Summary
@@ -29,25 +30,28 @@ from pipeline.writing import read_json
 
 @dataclass(frozen=True)
 class RunResults:
-    """One run: what was asked, how training went by seed, its figures, and the first seed's predictions."""
+    """One run: what was asked, how training went by seed, its figures, and its predictions.
+
+    by_seed: test predictions of each seed; pictures show the first.
+    """
 
     name: str
     params: RunParams
     training: TrainingParams
     fits: dict[int, Fit]
     evaluation: Evaluation
-    predictions: Predictions
+    by_seed: tuple[Predictions, ...]
     heatmaps: Heatmaps
+
+    @property
+    def predictions(self) -> Predictions:
+        """Predictions of the first seed."""
+        return self.by_seed[0]
 
     @property
     def seconds(self) -> float:
         """Training time, mean over seeds."""
         return float(np.mean([fit.seconds for fit in self.fits.values()]))
-
-    @property
-    def validation_accuracy(self) -> float:
-        """Accuracy on the validation split at the epochs that were kept, mean over seeds."""
-        return float(np.mean([fit.validation_accuracy for fit in self.fits.values()]))
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,11 @@ class CorpusResults:
     def ordered(self) -> bool:
         """Whether labels are ratings."""
         return self.corpus.labels.ordered
+
+    @property
+    def headline(self) -> Headline:
+        """The figure that the report leads with."""
+        return HEADLINES[self.params.headline]
 
 
 def gather(name: str, params: Params) -> CorpusResults:
@@ -150,7 +159,7 @@ def _read_run(name: str, params: Params) -> RunResults:
         training=params.training_of(name),
         fits=read_fits(layout.training_file(name)),
         evaluation=read_evaluation(folder / "evaluation.json"),
-        predictions=Predictions.load(folder / f"predictions-{run.seeds[0]}.h5"),
+        by_seed=tuple(Predictions.load(folder / f"predictions-{seed}.h5") for seed in run.seeds),
         heatmaps=read_heatmaps(layout.attention_folder(name) / "attention.json"),
     )
 

@@ -7,36 +7,60 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import layout
-from pipeline.intervals import Interval, accuracy_interval
+from pipeline.headlines import headline_interval
+from pipeline.intervals import Interval
 from pipeline.params import Params
 from pipeline.report.agreement import agreements
+from pipeline.report.case.group import group_case
+from pipeline.report.changes import change_names, changes, opening_change
 from pipeline.report.choosing import best_run
 from pipeline.report.clouds import clouds
 from pipeline.report.contests import Contest, contests
 from pipeline.report.cost import cost_plot
 from pipeline.report.curves import curves
+from pipeline.report.encoders import encoder_groups
 from pipeline.report.gather import CorpusResults, RunResults
 from pipeline.report.groups import group_tables
+from pipeline.report.learning.curves import learning_curves
+from pipeline.report.learning.plot import learning_plot
 from pipeline.report.maps import map_data
-from pipeline.report.mistakes import changes, mistakes
+from pipeline.report.mistakes import mistakes
 from pipeline.report.panels import opening_pair, panels
 from pipeline.report.provenance import commands, corpus_yaml, digests, times, versions, written_at
+from pipeline.report.reliability import reliabilities, without_probabilities
 from pipeline.report.rendering import render
 from pipeline.report.rounding import decodings
+from pipeline.report.seeds import Over, over_seeds
 from pipeline.report.shading import shaded_texts
-from pipeline.report.table import metric_columns, runs_table
+from pipeline.report.table import Column, Line, brief_table, metric_columns, runs_table
 from pipeline.style import label_colours
 
-_SCRIPTS = ("theme.js", "sort.js", "choose.js", "agree.js", "attention.js", "drawing.js", "map.js")
+_SCRIPTS = (
+    "theme.js",
+    "sort.js",
+    "choose.js",
+    "agree.js",
+    "changes.js",
+    "attention.js",
+    "drawing.js",
+    "map.js",
+)
 
 
 @dataclass(frozen=True)
 class Front:
-    """What the front page says of one corpus; `interval` is of the best run's test accuracy."""
+    """What the front page says of one corpus.
+
+    interval, figure: the best run's headline figure on test: of the first seed, and over seeds.
+    columns, lines: the few figures that stand on the front page, of the best run and the baselines.
+    """
 
     results: CorpusResults
     best: str | None
     interval: Interval | None
+    figure: Over | None
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
     contests: tuple[Contest, ...]
     written: str
 
@@ -44,13 +68,7 @@ class Front:
 def corpus_page(results: CorpusResults, params: Params) -> tuple[str, Front]:
     """A corpus's page, and what the front page says of it."""
     labels, best = results.corpus.labels, best_run(results)
-    front = Front(
-        results=results,
-        best=best.name if best else None,
-        interval=accuracy_interval(best.predictions) if best else None,
-        contests=contests(results, best),
-        written=_written(results),
-    )
+    front = _front(results, best)
     page = render(
         "corpus.html",
         _SCRIPTS,
@@ -61,18 +79,34 @@ def corpus_page(results: CorpusResults, params: Params) -> tuple[str, Front]:
         unit="rating" if labels.ordered else "class",
         colours=zip(label_colours(labels), label_colours(labels, dark=True), strict=True),
         front=front,
+        headline=results.headline,
         yaml=corpus_yaml(results, params),
         **_sections(results, best),
     )
     return page, front
 
 
+def _front(results: CorpusResults, best: RunResults | None) -> Front:
+    columns, lines = brief_table(results, best)
+    headline = results.headline
+    return Front(
+        results=results,
+        best=best.name if best else None,
+        interval=headline_interval(best.predictions, headline) if best else None,
+        figure=over_seeds([headline.read(seed.metrics) for seed in best.evaluation.seeds]) if best else None,
+        columns=columns,
+        lines=lines,
+        contests=contests(results, best),
+        written=_written(results),
+    )
+
+
 def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]:
     """What the templates of the sections read, by the names they use."""
-    labels = results.corpus.labels
+    labels, learning = results.corpus.labels, learning_curves(results)
     return {
         "summary": results.summary,
-        "columns": metric_columns(ordered=labels.ordered),
+        "columns": metric_columns(results),
         "lines": runs_table(results),
         "cost": cost_plot(results),
         "curves": curves(results),
@@ -86,7 +120,14 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
         "deletions": {run.name: run.heatmaps.deletion for run in results.runs},
         "clouds": clouds(results.words),
         "mistakes": mistakes(results),
-        "changes": changes(results, best),
+        "changes": changes(results),
+        "change_names": change_names(results),
+        "change": opening_change(results, best, learning),
+        "learning": learning,
+        "learning_plot": learning_plot(results, learning),
+        "reliabilities": reliabilities(results),
+        "without_probabilities": without_probabilities(results),
+        "case": group_case(results),
         "commands": commands(results),
         "digests": digests(results),
         "times": times(results),
@@ -96,7 +137,13 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
 
 def front_page(fronts: Sequence[Front], params: Params) -> str:
     """The page that lists the corpora."""
-    return render("index.html", ("theme.js", "sort.js"), fronts=fronts, corpora=tuple(params.corpora))
+    return render(
+        "index.html",
+        ("theme.js", "sort.js"),
+        fronts=fronts,
+        corpora=tuple(params.corpora),
+        encoders=encoder_groups([front.results for front in fronts]),
+    )
 
 
 def _written(results: CorpusResults) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,22 +54,37 @@ class Panel:
     top: float
 
 
+@dataclass(frozen=True)
+class Side:
+    """Predictions that a panel is made of."""
+
+    name: str
+    kind: str
+    decoding: str
+    predictions: Predictions
+
+
 def panels(results: CorpusResults) -> tuple[Panel, ...]:
     """A panel for each run and for the baseline that reads the text."""
     sides = [
-        (run.name, kind_of(run.params.task), run.evaluation.decoding, run.predictions) for run in results.runs
+        Side(run.name, kind_of(run.params.task), run.evaluation.decoding, run.predictions)
+        for run in results.runs
     ]
     sides += [
-        (item.baseline.name, "baseline", "argmax", item.predictions)
+        Side(item.baseline.name, "baseline", "argmax", item.predictions)
         for item in results.baselines
         if item.baseline.name == "tfidf"
     ]
-    labels = results.corpus.labels
-    bars = [_bars(predictions, labels) for *_, predictions in sides]
+    return panels_of(sides, results.corpus.labels)
+
+
+def panels_of(sides: Sequence[Side], labels: Labels) -> tuple[Panel, ...]:
+    """A panel a side, their bars on one scale."""
+    bars = [_bars(side.predictions, labels) for side in sides]
     top = max((max(bar.true, bar.predicted) for side in bars for bar in side), default=1.0)
     return tuple(
-        Panel(name, kind, decoding, _matrices(predictions, labels), side, top)
-        for (name, kind, decoding, predictions), side in zip(sides, bars, strict=True)
+        Panel(side.name, side.kind, side.decoding, _matrices(side.predictions, labels), bar, top)
+        for side, bar in zip(sides, bars, strict=True)
     )
 
 

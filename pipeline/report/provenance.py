@@ -13,6 +13,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline import layout
+from pipeline.fidelity_result import read_fidelity
 from pipeline.params import Params
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import duration
@@ -63,6 +64,8 @@ def digests(results: CorpusResults) -> tuple[Fact, ...]:
         Fact("pooled vectors", ", ".join(manifest.vectors), code=False),
         Fact("longest text", f"{manifest.max_length} pieces, special tokens included", code=False),
         Fact("arithmetic", f"{manifest.precision}; tokens at rest: {manifest.tokens}", code=False),
+        *(Fact("fidelity of the cache", found.line, code=False)
+          for found in (read_fidelity(results.name),) if found),
         *(Fact(f"head weights of {run.name} (SHA-256)", digest) for run in results.runs
           if (digest := _head_digest(run.name, run.params.seeds[0]))),
     )  # fmt: skip

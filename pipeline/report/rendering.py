@@ -16,6 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.headlines import Headline
+
 _STYLES = ("base.css", "tables.css", "figures.css", "print.css")
 _NONE = "–"
 
@@ -85,6 +87,18 @@ def signed(share: float) -> str:
     return _NONE if math.isnan(share) else f"{share * 100:+.1f}".replace("-", "−")
 
 
+def figure(value: float, headline: Headline) -> str:
+    """A headline figure as such figures are written: a share in percent, others with three decimals."""
+    return percent(value) if headline.share else number(value)
+
+
+def change(value: float, headline: Headline) -> str:
+    """A difference of headline figures: shares in percentage points."""
+    if headline.share or math.isnan(value):
+        return signed(value)
+    return f"{value:+.3f}".replace("-", "−")
+
+
 def thousands(value: int) -> str:
     """A whole number with separators.
 
@@ -137,7 +151,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    for function in (percent, number, signed, thousands, duration, excerpt, size, picture):
+    for function in (percent, number, signed, figure, change, thousands, duration, excerpt, size, picture):
         environment.filters[function.__name__] = function
     return environment
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pipeline.metrics import Metrics, RatingMetrics
 from pipeline.report.gather import BaselineResults, CorpusResults, RunResults
 from pipeline.report.rendering import number, percent, thousands
+from pipeline.report.seeds import over_seeds
 
 KINDS = {
     "classify": "classification",
@@ -32,23 +33,26 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as written and as sorted; `best` marks the best run's (not a baseline's)."""
+    """One figure as written and as sorted; `best` marks the best run's (not a baseline's).
+
+    spread: standard deviation over seeds, as written; empty for a single one.
+    """
 
     text: str
     value: float
     best: bool
+    spread: str = ""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One run or baseline. `spread` is the standard deviation of accuracy over seeds, or empty."""
+    """One run or baseline; with several seeds, figures are means over them."""
 
     name: str
     kind: str
     about: str
     decoding: str
     seeds: int
-    spread: str
     cells: tuple[Cell, ...]
     parameters: Cell
     seconds: float
@@ -92,18 +96,32 @@ _RATINGS = (
 )
 
 
-def metric_columns(*, ordered: bool) -> tuple[Column, ...]:
-    """The figures shown, those that need an order right after accuracy."""
-    return (_COMMON[0], *_RATINGS, *_COMMON[1:]) if ordered else _COMMON
+def metric_columns(results: CorpusResults) -> tuple[Column, ...]:
+    """The figures shown: the corpus's headline, accuracy, those that need an order, and the rest."""
+    columns = (_COMMON[0], *_RATINGS, *_COMMON[1:]) if results.ordered else _COMMON
+    return tuple(sorted(columns, key=lambda column: column.title != results.headline.title))
 
 
 def runs_table(results: CorpusResults) -> tuple[Line, ...]:
     """All runs, then all baselines."""
-    columns = metric_columns(ordered=results.ordered)
+    columns = metric_columns(results)
     means = [mean_metrics([seed.metrics for seed in run.evaluation.seeds]) for run in results.runs]
     best = tuple(_best(column, means) for column in columns)
-    runs = [_run_line(run, mean, columns, best) for run, mean in zip(results.runs, means, strict=True)]
+    runs = [_run_line(run, columns, best) for run in results.runs]
     return (*runs, *(_baseline_line(item, columns) for item in results.baselines))
+
+
+def brief_table(
+    results: CorpusResults, best: RunResults | None
+) -> tuple[tuple[Column, ...], tuple[Line, ...]]:
+    """The few figures of the front page, of the best run and all baselines."""
+    titles = {results.headline.title, "accuracy", "±1", "MAE", "macro F1"}
+    columns = tuple(column for column in metric_columns(results) if column.title in titles)
+    runs = []
+    if best:
+        lead = columns[0].read(mean_metrics([seed.metrics for seed in best.evaluation.seeds]))
+        runs = [_run_line(best, columns, (lead, *(math.nan for _ in columns[1:])))]
+    return columns, (*runs, *(_baseline_line(item, columns) for item in results.baselines))
 
 
 def mean_metrics(seeds: list[Metrics]) -> Metrics:
@@ -140,13 +158,12 @@ def _best(column: Column, metrics: list[Metrics]) -> float:
     return (max if column.higher else min)(values, default=math.nan)
 
 
-def _run_line(run: RunResults, mean: Metrics, columns: tuple[Column, ...], best: tuple[float, ...]) -> Line:
-    cells = [
-        Cell(column.write(value), value, best=value == top)
-        for column, top in zip(columns, best, strict=True)
-        for value in [column.read(mean)]
-    ]
+def _run_line(run: RunResults, columns: tuple[Column, ...], best: tuple[float, ...]) -> Line:
     evaluation = run.evaluation
+    cells = [
+        run_cell(column, [seed.metrics for seed in evaluation.seeds], top)
+        for column, top in zip(columns, best, strict=True)
+    ]
     options = options_of(run)
     return Line(
         name=run.name,
@@ -154,11 +171,18 @@ def _run_line(run: RunResults, mean: Metrics, columns: tuple[Column, ...], best:
         about=f"{run.params.head}{f' ({options})' if options else ''}",
         decoding=evaluation.decoding,
         seeds=len(evaluation.seeds),
-        spread=_spread([seed.metrics.accuracy for seed in evaluation.seeds]),
         cells=tuple(cells),
         parameters=Cell(thousands(evaluation.head_parameters), evaluation.head_parameters, best=False),
         seconds=run.seconds,
     )
+
+
+def run_cell(column: Column, seeds: list[Metrics], best: float = math.nan) -> Cell:
+    """A figure of a run: the mean over its seeds, with their spread."""
+    figure = over_seeds([column.read(metrics) for metrics in seeds])
+    mean = column.read(mean_metrics(seeds))
+    spread = f"± {column.write(figure.deviation)}" if figure.several else ""
+    return Cell(column.write(mean), mean, mean == best, spread)
 
 
 def _baseline_line(item: BaselineResults, columns: tuple[Column, ...]) -> Line:
@@ -166,14 +190,6 @@ def _baseline_line(item: BaselineResults, columns: tuple[Column, ...]) -> Line:
     values = [column.read(baseline.metrics) for column in columns]
     cells = [Cell(c.write(value), value, best=False) for c, value in zip(columns, values, strict=True)]
     return Line(
-        baseline.name, "baseline", baseline.description, "", 1, "", tuple(cells), Cell("–", -1, False),
+        baseline.name, "baseline", baseline.description, "", 1, tuple(cells), Cell("–", -1, False),
         baseline.seconds,
     )  # fmt: skip
-
-
-def _spread(values: list[float]) -> str:
-    if len(values) < 2:
-        return ""
-    mean = _mean(values)
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return f"± {deviation * 100:.1f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from features.labels import class_labels, rating_labels
 from features.splits import SPLITS
 from features.words import segmenter
 from pipeline.baselines import Baseline, constant_labels
+from pipeline.calibration import Calibrated, calibration
 from pipeline.fits import Epoch, Fit
 from pipeline.metrics import measure
 from pipeline.params import Params
@@ -25,58 +26,9 @@ from pipeline.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.word_attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
 from pipeline.words import WordLists, count_words, find_words
 from tests.features.fake_encoder import fake_manifest
+from tests.pipeline.report_plan import NASTY, Plan, make_params
 
-NASTY = (
-    "<script>document.title='owned'</script> & \"quotes\" 'single' </script><!--",
-    "\u202eright to left override\u202c and \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
-    "emoji 😀👩‍👩‍👧 and combining e\u0301, {{ 7 * 7 }} {% raw %} ${1} `tick`",
-    "</style><img src=x onerror=\"document.title='owned'\"> <a href=javascript:1>x</a>",
-    "line\u2028separator\u2029 tab\t nul-free \\u003c \\ backslash",
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the corpus shall be like; `runs` are (name, task, attends)."""
-
-    name: str = "demo"
-    texts: tuple[str, ...] = ()
-    ordered: bool = True
-    groups: bool = True
-    runs: tuple[tuple[str, str, bool], ...] = (
-        ("demo-linear", "classify", False),
-        ("demo-attn", "classify", True),
-        ("demo-regress", "regress", True),
-    )
-
-
-def make_params(plan: Plan) -> Params:
-    """The params that would have made the corpus."""
-    labels = {"rating": (1, 5)} if plan.ordered else {"classes": ["bad", "good"]}
-    runs = {
-        name: {"corpus": plan.name, "head": "self_attentive" if attends else "linear", "task": task}
-        for name, task, attends in plan.runs
-    }
-    return Params.model_validate(
-        {
-            "encoders": {"en": {"model": "encoders/mini-en"}},
-            "corpora": {
-                plan.name: {
-                    "source": "demo.csv",
-                    "columns": {"text": "text", "label": "label"},
-                    "labels": labels,
-                    "split": {},
-                    "language": "en",
-                    "encode": {"encoder": "en", "max_length": 64},
-                    "words": {},
-                    "tsne": {},
-                }
-            },
-            "runs": runs,
-            "training": {},
-            "attention": {},
-        }
-    )
+__all__ = ["NASTY", "Plan", "make_corpus", "make_params", "make_results"]
 
 
 def make_results(plan: Plan, folder: Path) -> CorpusResults:
@@ -102,7 +54,10 @@ def make_results(plan: Plan, folder: Path) -> CorpusResults:
         map_rows=rows,
         map_points=generator.normal(size=(len(rows), 2)).astype(np.float32),
         map_picture=picture,
-        runs=tuple(_run(corpus, params, *run, seed) for seed, run in enumerate(plan.runs)),
+        runs=tuple(
+            _run(corpus, params, name, attends, seed)
+            for seed, (name, _, attends, _) in enumerate(plan.all_runs)
+        ),
     )
 
 
@@ -182,25 +137,44 @@ def predict(
     )
 
 
-def _run(corpus: Corpus, params: Params, name: str, task: str, attends: bool, seed: int) -> RunResults:
-    rows, ordered = corpus.rows("test"), corpus.labels.ordered
-    predictions = predict(corpus, rows, 0.6 - 0.1 * seed, seed, probabilities=task != "regress")
-    metrics = measure(predictions, ordered=ordered)
-    groups = tuple(GroupMetrics(group, metrics) for group in corpus.groups)
-    other = {"thresholds": metrics} if task == "regress" else {}
-    epochs = tuple(Epoch(i, 1.0 / (i + 1), 0.5 + 0.1 * abs(i - 2), 0.6 - 0.05 * seed) for i in range(6))
+def _run(corpus: Corpus, params: Params, name: str, attends: bool, place: int) -> RunResults:
+    run = params.runs[name]
+    skill = 0.6 - 0.1 * min(place, 4)
+    by_seed = tuple(
+        predict(corpus, corpus.rows("test"), skill, place + 100 * k, probabilities=run.task != "regress")
+        for k in range(len(run.seeds))
+    )
+    epochs = tuple(Epoch(i, 1.0 / (i + 1), 0.5 + 0.1 * abs(i - 2), 0.6 - 0.05 * place) for i in range(6))
+    seeds = tuple(_seed(corpus, run.task, *item) for item in zip(run.seeds, by_seed, strict=True))
+    groups = tuple(GroupMetrics(group, seeds[0].metrics) for group in corpus.groups)
     return RunResults(
         name=name,
-        params=params.runs[name],
+        params=run,
         training=params.training_of(name),
-        fits={13: Fit(epochs, 2, 3.25 + seed, 100.0)},
+        fits={seed: Fit(epochs, 2, 3.25 + place, 100.0) for seed in run.seeds},
         evaluation=Evaluation(
-            name, corpus.name, params.runs[name].head, task, "round" if other else "argmax",
-            (SeedMetrics(13, metrics, other),), groups, 5000, 1_234_567,
+            name, corpus.name, run.head, run.task, "round" if run.task == "regress" else "argmax",
+            seeds, groups, 5000, 1_234_567,
         ),
-        predictions=predictions,
-        heatmaps=_heatmaps(name, corpus, predictions) if attends else Heatmaps(name, False, ()),
+        by_seed=by_seed,
+        heatmaps=_heatmaps(name, corpus, by_seed[0]) if attends else Heatmaps(name, False, ()),
     )  # fmt: skip
+
+
+def _seed(corpus: Corpus, task: str, seed: int, predictions: Predictions) -> SeedMetrics:
+    metrics = measure(predictions, ordered=corpus.labels.ordered)
+    other = {"thresholds": metrics} if task == "regress" else {}
+    after = calibration(predictions)
+    before = calibration(replace(predictions, probabilities=sharper(predictions))) if after else None
+    return SeedMetrics(seed, metrics, other, metrics, Calibrated(1.7, before, after) if after else None)
+
+
+def sharper(predictions: Predictions) -> npt.NDArray[np.float64]:
+    """The probabilities at a lower temperature."""
+    assert predictions.probabilities is not None
+    power = predictions.probabilities**1.7
+    result: npt.NDArray[np.float64] = power / power.sum(axis=1, keepdims=True)
+    return result
 
 
 def _heatmaps(name: str, corpus: Corpus, predictions: Predictions) -> Heatmaps:

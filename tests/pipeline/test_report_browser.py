@@ -2,73 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.pages import corpus_page
 from pipeline.report.rendering import write_page
-from tests.pipeline.report_results import NASTY, Plan, make_params, make_results
+from tests.pipeline.report_browsing import Visit, build_report, chromium
+from tests.pipeline.report_results import Plan, make_params, make_results
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed, so no browser can be driven"
-)
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-TEXTS = tuple(
-    f"{opinion} film {i}. {NASTY[i % 5]}"
-    for i in range(180)
-    for opinion in [("烂片，浪费时间。 A dull", "还可以吧。 A fair", "太好看了！ A grand")[i % 3]]
-)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium of the system."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
+    yield from chromium()
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the front page and two corpora, one of ratings in groups and one of classes."""
-    folder = tmp_path_factory.mktemp("report")
-    plans = (
-        Plan(texts=TEXTS),
-        Plan("classes", TEXTS, ordered=False, groups=False, runs=(("one", "binary", True),)),
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        fronts = []
-        for plan in plans:
-            page, front = corpus_page(make_results(plan, folder), make_params(plan))
-            write_page(folder / f"{plan.name}.html", page)
-            fronts.append(front)
-        write_page(folder / "index.html", front_page(fronts, make_params(plans[0])))
-    return folder
-
-
-class Visit:
-    """An open page, with all it said and asked for."""
-
-    def __init__(self, browser: Browser, path: Path, **context: Any) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page: Page = browser.new_context(**context).new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri())
+    """A folder with the front page and two corpora."""
+    return build_report(tmp_path_factory.mktemp("report"))
 
 
 @pytest.mark.parametrize("name", ["index", "demo", "classes"])
@@ -105,9 +63,9 @@ def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser, report: P
 def test_a_header_sorts_its_column(browser: Browser, report: Path) -> None:
     """The first click puts the best first, the second turns the order round, and it is announced."""
     page = Visit(browser, report / "demo.html").page
-    header = page.locator(".runs").get_by_role("columnheader", name="MAE", exact=True)
-    cells = "[...document.querySelectorAll('.runs tbody tr')].map(r => Number(r.cells[5].dataset.value))"
-    assert page.evaluate("document.querySelector('.runs th:nth-child(6)').textContent").startswith("MAE")
+    header = page.locator("#runs").get_by_role("columnheader", name="MAE", exact=True)
+    cells = "[...document.querySelectorAll('#runs tbody tr')].map(r => Number(r.cells[5].dataset.value))"
+    assert page.evaluate("document.querySelector('#runs th:nth-child(6)').textContent").startswith("MAE")
     header.get_by_role("button").click()
     first = page.evaluate(cells)
     assert first == sorted(first)

@@ -15,13 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.report.agreement import agreements
+from pipeline.report.changes import PARTS, change_names, changes, opening_change
 from pipeline.report.clouds import HEIGHT, WIDTH, place_words
 from pipeline.report.contests import contests
 from pipeline.report.cost import cost_plot
 from pipeline.report.curves import curves
 from pipeline.report.groups import group_tables
+from pipeline.report.learning.curves import learning_curves
 from pipeline.report.maps import map_data, quantise
-from pipeline.report.mistakes import changes, mistakes
+from pipeline.report.mistakes import mistakes
 from pipeline.report.panels import opening_pair, panels
 from pipeline.report.scales import decade_ticks, round_ticks
 from pipeline.words import WordList
@@ -35,8 +37,15 @@ EXAMPLES = (
     "report.clouds",
     "report.cost",
     "report.maps",
+    "report.axes",
+    "report.learning.curves",
     "report.rendering",
+    "report.seeds",
+    "calibration",
+    "headlines",
     "report.scales",
+    "report.encoder_plot",
+    "tsne",
 )
 
 
@@ -106,14 +115,42 @@ def test_the_surest_mistakes_come_first_where_labels_have_no_order(tmp_path: Pat
 
 
 def test_fixed_broken_and_both_wrong_are_told_apart(tmp_path: Path) -> None:
-    """The parts' counts are those of the paired comparison."""
+    """For any two sides the parts' counts are those of the paired comparison, whichever way round."""
     results = make_results(Plan(texts=TEXTS), tmp_path)
     best = results.runs[0]
-    found = {change.other: [part.count for part in change.parts] for change in changes(results, best)}
+    found = changes(results)["pairs"]
+    names = change_names(results)
+    assert len(found) == len(names) * (len(names) - 1)
     for contest in contests(results, best):
-        if contest.other in found:
+        if contest.other in names:
             pair = contest.comparison
-            assert found[contest.other] == [pair.only_a, pair.only_b, pair.neither]
+            counts = [count for count, _ in found[f"{contest.other}|{best.name}"]]
+            assert counts == [pair.only_a, pair.only_b, pair.neither]
+            back = [count for count, _ in found[f"{best.name}|{contest.other}"]]
+            assert back == [pair.only_b, pair.only_a, pair.neither]
+
+
+def test_rows_of_a_change_belong_to_its_part(tmp_path: Path) -> None:
+    """Each row shown is right or wrong as its part says, and its text and labels are on the page."""
+    results = make_results(Plan(texts=TEXTS), tmp_path)
+    data = changes(results)
+    for pair, parts in data["pairs"].items():
+        was, now = (data["said"][name]["label"] for name in pair.split("|"))
+        for (title, _), (_, rows) in zip(PARTS, parts, strict=True):
+            for row in rows:
+                _, _, actual = data["texts"][row]
+                right = (was[row] == actual, now[row] == actual)
+                assert right == {"Fixed": (False, True), "Broken": (True, False)}.get(title, (False, False))
+
+
+def test_neighbours_of_a_learning_curve_are_offered_first(tmp_path: Path) -> None:
+    """Where the best run ends a learning curve, the change shown first is from the size below it."""
+    results = make_results(Plan(texts=TEXTS, sizes=(10, 20)), tmp_path)
+    best = results.runs[0]
+    assert opening_change(results, best, learning_curves(results)) == ("demo-linear-20", "demo-linear")
+    plain = make_results(Plan(texts=TEXTS), tmp_path)
+    assert opening_change(plain, plain.runs[0], ()) == ("demo-attn", "demo-linear")
+    assert opening_change(make_results(Plan(texts=TEXTS, runs=()), tmp_path), None, ()) == ("tfidf", "tfidf")
 
 
 def test_groups_split_the_test_rows(tmp_path: Path) -> None:

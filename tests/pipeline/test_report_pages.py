@@ -66,7 +66,7 @@ def build(plan: Plan, folder: Path) -> tuple[CorpusResults, str]:
 
 def test_a_page_is_well_formed_and_names_every_section(tmp_path: Path) -> None:
     """Tags nest, ids are given once, links inside the page lead somewhere, and no section is missing."""
-    page = Page(build(Plan(texts=TEXTS), tmp_path)[1])
+    page = Page(build(Plan(texts=TEXTS, sizes=(10, 20), case="电影二"), tmp_path)[1])
     ids = page.ids()
     assert not page.open
     assert len(ids) == len(set(ids))
@@ -74,8 +74,8 @@ def test_a_page_is_well_formed_and_names_every_section(tmp_path: Path) -> None:
     assert {str(target)[1:] for target in targets} <= set(ids)
     sections = {str(a.get("id")) for tag, a in page.tags if tag == "section"}
     assert sections == {
-        "data", "runs", "best", "sides", "map", "attention", "words", "mistakes", "groups", "curves",
-        "reproduce",
+        "data", "runs", "best", "sides", "calibration", "learning", "map", "attention", "words",
+        "mistakes", "groups", "case", "curves", "reproduce",
     }  # fmt: skip
 
 
@@ -167,12 +167,14 @@ def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
     plan = Plan(texts=TEXTS)
     results = make_results(plan, tmp_path)
     first, *others = results.runs
-    worse = dataclasses.replace(first.fits[13], best=0, epochs=first.fits[13].epochs)
-    epochs = tuple(dataclasses.replace(epoch, validation_accuracy=0.01) for epoch in worse.epochs)
-    lowered = dataclasses.replace(first, fits={13: dataclasses.replace(worse, epochs=epochs)})
+    seeds = tuple(
+        dataclasses.replace(seed, validation=dataclasses.replace(seed.validation, accuracy=0.01))
+        for seed in first.evaluation.seeds
+    )
+    lowered = dataclasses.replace(first, evaluation=dataclasses.replace(first.evaluation, seeds=seeds))
     _, front = corpus_page(dataclasses.replace(results, runs=(lowered, *others)), make_params(plan))
-    assert front.best == others[0].name
-    assert others[0].evaluation.metrics.accuracy < first.evaluation.metrics.accuracy
+    best = next(run for run in others if run.name == front.best)
+    assert best.evaluation.metrics.accuracy < first.evaluation.metrics.accuracy
 
 
 def test_the_front_page_lists_every_corpus(tmp_path: Path) -> None:

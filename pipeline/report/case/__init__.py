@@ -1,0 +1,1 @@
+"""One group looked at by itself."""

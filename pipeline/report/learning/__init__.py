@@ -1,0 +1,1 @@
+"""The headline figure against the number of training rows."""

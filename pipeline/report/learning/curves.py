@@ -1,0 +1,107 @@
+"""Learning curves: runs that differ in their number of training rows alone, read from the same cache."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+
+from pipeline.headlines import headline_difference, headline_interval
+from pipeline.intervals import Interval
+from pipeline.metrics import Metrics
+from pipeline.report.gather import CorpusResults, RunResults
+from pipeline.report.seeds import Over, over_seeds
+from pipeline.report.table import kind_of, mean_metrics
+
+
+@dataclass(frozen=True)
+class Size:
+    """One run of a curve.
+
+    rows: training rows it learned from. headline: over seeds; interval: of the first seed.
+    points: the headline figure of each seed.
+    gain: the headline figure minus that of the size below, first seeds, paired; None for the smallest.
+    seconds, step_seconds: training in all and for one batch, means over seeds.
+    """
+
+    run: str
+    rows: int
+    headline: Over
+    interval: Interval
+    points: tuple[float, ...]
+    metrics: Metrics
+    gain: Interval | None
+    seconds: float
+    step_seconds: float
+    head_parameters: int
+    encoder_parameters: int
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The sizes of one configuration, smallest first."""
+
+    name: str
+    kind: str
+    sizes: tuple[Size, ...]
+
+
+def learning_curves(results: CorpusResults) -> tuple[LearningCurve, ...]:
+    """A curve for each configuration that was run with two numbers of training rows or more."""
+    families: defaultdict[str, dict[int, RunResults]] = defaultdict(dict)
+    for run in results.runs:
+        families[_configuration(run)].setdefault(_rows(run, results), run)
+    return tuple(
+        _curve([family[rows] for rows in sorted(family)], results)
+        for family in families.values()
+        if len(family) > 1
+    )
+
+
+def _configuration(run: RunResults) -> str:
+    """All that a run is but its size and its seeds."""
+    return run.params.model_dump_json(exclude={"rows", "seeds"})
+
+
+def _rows(run: RunResults, results: CorpusResults) -> int:
+    return run.params.rows or results.summary.splits["train"]
+
+
+def _curve(runs: list[RunResults], results: CorpusResults) -> LearningCurve:
+    whole = [run.name for run in runs if run.params.rows is None]
+    name = whole[0] if whole else common_start([run.name for run in runs]) or runs[-1].name
+    below = [None, *runs[:-1]]
+    sizes = tuple(_size(run, before, results) for run, before in zip(runs, below, strict=True))
+    return LearningCurve(name, kind_of(runs[0].params.task), sizes)
+
+
+def common_start(names: list[str]) -> str:
+    """What all names begin with, to the last whole part of them.
+
+    >>> common_start(["imdb-linear-500", "imdb-linear-1000"])
+    'imdb-linear'
+    """
+    parts = zip(*(name.split("-") for name in names), strict=False)
+    return "-".join(first for first, *_ in takewhile(lambda part: len(set(part)) == 1, parts))
+
+
+def _size(run: RunResults, before: RunResults | None, results: CorpusResults) -> Size:
+    headline, evaluation = results.headline, run.evaluation
+    points = tuple(headline.read(seed.metrics) for seed in evaluation.seeds)
+    fits = run.fits.values()
+    return Size(
+        run=run.name,
+        rows=_rows(run, results),
+        headline=over_seeds(points),
+        interval=headline_interval(run.predictions, headline),
+        points=tuple(point for point in points if not math.isnan(point)),
+        metrics=mean_metrics([seed.metrics for seed in evaluation.seeds]),
+        gain=headline_difference(run.predictions, before.predictions, headline) if before else None,
+        seconds=run.seconds,
+        step_seconds=float(np.mean([1 / fit.steps_per_second for fit in fits])),
+        head_parameters=evaluation.head_parameters,
+        encoder_parameters=evaluation.encoder_parameters,
+    )
