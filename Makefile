@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: repro test check setup deps sample
+.PHONY: repro test check setup deps sample demo
 
 repro: setup            ## the bundled sample, from raw text to reports/index.html
 	dvc repro
@@ -19,6 +19,9 @@ check: setup            ## formatting, lint and types
 
 deps: setup             ## write each stage's imports into dvc.yaml
 	python -m pipeline.graph
+
+demo: setup             ## a page on this machine that asks the trained runs
+	python -m pipeline.demo
 
 sample: setup           ## write the bundled sample again
 	python data/sample/generate.py

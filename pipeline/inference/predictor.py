@@ -34,6 +34,7 @@ class Prediction:
     confidence: in [0, 1], as `pipeline.predictions.Predictions.confidence` defines it.
     probabilities: one a label in the order of the labels, summing to 1; None from a plain regressor.
     attention: where the head looked, if that was asked for and the head attends.
+    truncated: whether the text is longer than what the encoder reads, so that its end does not count.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Prediction:
     confidence: float
     probabilities: tuple[float, ...] | None
     attention: WordAttention | None = None
+    truncated: bool = False
 
 
 class Predictor:
@@ -131,6 +133,7 @@ class Predictor:
         confidence = Predictions(
             batch.index, predicted, predicted, value, probabilities, self.labels.low, self.labels.size
         ).confidence()
+        truncated = self._truncated(batch, texts)
         seen: list[WordAttention | None] = [None] * len(batch.index)
         if attention and output.attention is not None:
             seen = self._attention(batch, texts, output.attention.double().numpy())
@@ -145,6 +148,7 @@ class Predictor:
                     confidence=float(confidence[i]),
                     probabilities=None if probabilities is None else tuple(probabilities[i].tolist()),
                     attention=seen[i],
+                    truncated=truncated[i],
                 ),
             )
             for i, position in enumerate(batch.index)
@@ -161,6 +165,16 @@ class Predictor:
             tokens[:, place][mask] = torch.from_numpy(batch.tokens[layer])
         return HeadInput(pooled, tokens, mask)
 
+    def _truncated(self, batch: EncodedBatch, texts: Sequence[Text]) -> list[bool]:
+        """For each text whether pieces of it, or of its pair, were left out."""
+        ends = np.cumsum(batch.lengths)
+        result = []
+        for i, position in enumerate(batch.index):
+            own = slice(int(ends[i]) - int(batch.lengths[i]), int(ends[i]))
+            full = batch.lengths[i] == self._parts.encoder.spec.max_length
+            result.append(bool(full) and _unread(texts[position], batch.char_spans[own], batch.segments[own]))
+        return result
+
     def _attention(
         self, batch: EncodedBatch, texts: Sequence[Text], weights: npt.NDArray[np.float64]
     ) -> list[WordAttention | None]:
@@ -176,3 +190,9 @@ class Predictor:
     @cached_property
     def _words(self) -> Segmenter:
         return segmenter(self._parts.language, self._parts.dictionary)
+
+
+def _unread(text: Text, spans: npt.NDArray[np.int32], segments: npt.NDArray[np.int8]) -> bool:
+    """Whether a text or its pair goes on after the last of its pieces."""
+    reached = [int(spans[segments == part, 1].max(initial=0)) for part in (0, 1)]
+    return reached[0] < len(text.text) or reached[1] < len(text.pair or "")

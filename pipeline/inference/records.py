@@ -39,6 +39,7 @@ def as_record(prediction: Prediction, labels: Labels) -> dict[str, Any]:
     if labels.ordered:
         record["value"] = prediction.value
     record["confidence"] = prediction.confidence
+    record["truncated"] = prediction.truncated
     if prediction.probabilities is not None:
         record["probabilities"] = dict(zip(labels.names, prediction.probabilities, strict=True))
     if (seen := prediction.attention) is not None:

@@ -31,6 +31,8 @@ def render(prediction: Prediction, labels: Labels, colour: bool) -> str:
         lines += _bars(prediction, labels)
     if prediction.attention is not None and len(prediction.attention.words):
         lines += _looked_at(prediction.text, prediction.attention, colour)
+    if prediction.truncated:
+        lines.append("  the text is longer than what the encoder reads; its end does not count")
     return "\n".join(lines)
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,69 +11,11 @@ import pytest
 from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
-from pipeline import evaluate, extract, layout, predict, prepare, train
+from pipeline import layout, predict
 from pipeline.inference import Predictor
 from pipeline.inference.table import TableJob, predict_table
 from pipeline.predictions import Predictions
-
-ROOT = Path(__file__).resolve().parents[2]
-PARAMS = f"""
-encoders: {{en: {{model: {ROOT}/encoders/mini-en}}, zh: {{model: {ROOT}/encoders/mini-zh}}}}
-corpora:
-  films:
-    source: films.csv
-    columns: {{text: review, label: stars}}
-    labels: {{rating: [1, 3]}}
-    split: {{test: 0.3, validation: 0.2}}
-    language: en
-    encode: {{encoder: en, max_length: 24, layers: [2, -1]}}
-    words: {{}}
-    tsne: {{}}
-  news:
-    source: news.csv
-    columns: {{text: title, pair: body, label: kind}}
-    labels: {{classes: [sport, money]}}
-    split: {{test: 0.3, validation: 0.2}}
-    language: en
-    encode: {{encoder: en, max_length: 24}}
-    words: {{}}
-    tsne: {{}}
-runs:
-  films-linear: {{corpus: films, head: linear, task: classify, pooling: cls, layers: [2]}}
-  films-attn: {{corpus: films, head: self_attentive, task: regress, options: {{hops: 2}}}}
-  news-attn: {{corpus: news, head: self_attentive, task: classify, options: {{hops: 2}}}}
-  films-later: {{corpus: films, head: linear, task: classify}}
-training: {{epochs: 3}}
-attention: {{}}
-"""
-RUNS = ("films-linear", "films-attn", "news-attn")
-MOODS = ("a dull and tedious film", "an ordinary film", "a wonderful and moving film")
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Two small corpora and three trained and evaluated runs; the working directory while tests run."""
-    folder = tmp_path_factory.mktemp("project")
-    write(folder / "films.csv", ["review", "stars"], [[f"{MOODS[i % 3]}, {i}", 1 + i % 3] for i in range(36)])
-    kinds = [("A cup final", "goals, goals", "sport"), ("Shares fall", "banks, banks", "money")]
-    news: list[list[object]] = [[f"{kinds[i % 2][0]} {i}", *kinds[i % 2][1:]] for i in range(30)]
-    write(folder / "news.csv", ["title", "body", "kind"], news)
-    (folder / "params.yaml").write_text(PARAMS, "utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for corpus in ("films", "news"):
-            prepare.main(corpus)
-            extract.main(corpus)
-        for run in RUNS:
-            train.main(run)
-            evaluate.main(run)
-        yield folder
-
-
-def write(path: Path, header: list[str], rows: list[list[object]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
+from tests.pipeline.films import MOODS, PARAMS, RUNS, write
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -107,6 +48,21 @@ def test_a_text_is_cleaned_as_the_corpus_was(project: Path) -> None:
     dirty, other, clean = predictor.predict(texts)
     assert dirty == clean
     assert other.text == MOODS[2]
+
+
+@pytest.mark.parametrize(
+    ("run", "text", "truncated"),
+    [
+        ("films-attn", "good " * 22, False),
+        ("films-attn", "good " * 23, True),
+        ("news-attn", Text("good " * 10, "bad " * 11), False),
+        ("news-attn", Text("good", "bad " * 21), True),
+        ("news-attn", Text("good " * 21, "bad"), True),
+    ],
+)
+def test_a_text_that_is_cut_is_told(project: Path, run: str, text: str | Text, truncated: bool) -> None:
+    """With 24 pieces a text of 22 words is read whole, and a pair of 21; beyond that the end is left out."""
+    assert Predictor.load(run).predict([text])[0].truncated is truncated
 
 
 def test_attention_falls_on_the_words_of_text_and_pair(project: Path) -> None:
@@ -232,6 +188,7 @@ def test_lines_of_standard_input_become_json_lines(
     assert empty == {"text": "", "predicted": None, "reason": "empty text"}
     assert (first["text"], last["text"]) == (MOODS[0], MOODS[2])
     assert first["predicted"] in {"1", "2", "3"}
+    assert first["truncated"] is False
     assert [item["word"] for item in first["attention"]] == ["a", "dull", "and", "tedious", "film"]
     assert "probabilities" not in first
 

@@ -1,0 +1,1 @@
+"""A small page on the loopback address that asks trained runs about texts."""

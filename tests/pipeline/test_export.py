@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.cleaning import clean_text
+from features.encoded import Text
+from features.encoder import EncoderSpec, FrozenEncoder
+from features.weights import load_tokenizer
+from pipeline import export, layout
+from pipeline.exporting.card import usage
+from pipeline.exporting.checking import check_export, compare
+from pipeline.exporting.runtime import Answers, ExportedModel
+from pipeline.exporting.tokenizer_file import write_tokenizer
+from pipeline.inference import Predictor
+from pipeline.predictions import Predictions
+from tests.features.tiny_models import write_tiny
+from tests.pipeline.films import MOODS, ROOT
+
+pytest.importorskip("onnxruntime", reason='exporting is an extra: pip install ".[onnx]"')
+pytest.importorskip("onnxscript", reason='exporting is an extra: pip install ".[onnx]"')
+
+
+@pytest.fixture(scope="module")
+def exported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `films-linear` and `news-attn` exported."""
+    folder = tmp_path_factory.mktemp("exported")
+    for run in ("films-linear", "news-attn"):
+        export.main([run, "--out", str(folder / run)])
+    return folder
+
+
+def test_an_exported_rating_run_answers_raw_texts_as_the_run_does(exported: Path) -> None:
+    """Labels, values and probabilities of uncleaned texts of different lengths equal the predictor's."""
+    texts = [f"{MOODS[2]} <br/> indeed", MOODS[0], f"\u200bwell,\t{MOODS[1]} " * 4]
+    found = ExportedModel(exported / "films-linear").predict([Text(text) for text in texts])
+    wanted = Predictor.load("films-linear").predict(texts)
+    assert found.predicted.tolist() == [item.predicted for item in wanted]
+    assert found.value == pytest.approx([item.value for item in wanted], abs=0.01)
+    assert found.probabilities is not None
+    assert found.probabilities == pytest.approx(np.array([item.probabilities for item in wanted]), abs=0.01)
+
+
+def test_a_padded_text_is_answered_as_alone(exported: Path) -> None:
+    """Beside a longer one a pair gets the same probabilities and attention, and none falls on padding."""
+    model = ExportedModel(exported / "news-attn")
+    short = Text("Shares fall", "banks")
+    alone, both = model.run([short]), model.run([Text("A cup final", "goals, goals, goals and more"), short])
+    length = alone["attention"].shape[2]
+    assert both["attention"].shape[2] > length
+    assert both["probabilities"][1] == pytest.approx(alone["probabilities"][0], abs=1e-5)
+    assert both["attention"][1, :, :length] == pytest.approx(alone["attention"][0], abs=1e-5)
+    assert (both["attention"][1, :, length:] == 0).all()
+
+
+def test_the_cards_program_runs_in_the_folder(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the card says to type prints a label of the run for every text, a pair included."""
+    for run, names in (("films-linear", {"1", "2", "3"}), ("news-attn", {"sport", "money"})):
+        monkeypatch.chdir(exported / run)
+        config = json.loads(Path("config.json").read_text("utf-8"))
+        program = usage("en", config["paired"])
+        assert program in Path("README.md").read_text("utf-8")
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(program, {"open": _closing})
+        assert any(f"'{name}'" in out.getvalue() for name in names)
+        assert set(config["labels"].values()) == names
+
+
+def _closing(path: str, encoding: str) -> io.StringIO:
+    return io.StringIO(Path(path).read_text(encoding))
+
+
+def test_the_card_puts_the_figures_beside_their_baselines(exported: Path) -> None:
+    """Labels, test figures of run and baselines, the encoder's licence and the check stand on the card."""
+    card = (exported / "films-linear" / "README.md").read_text("utf-8")
+    assert "3 ratings: 1, 2, 3" in card
+    assert "| **films-linear** | " in card
+    assert "| always " in card
+    assert "TF-IDF" in card
+    assert "`apache-2.0`" in card
+    assert "test rows: 100.00% with the same label" in card
+    assert "TF-IDF" not in (exported / "news-attn" / "README.md").read_text("utf-8")
+
+
+def test_a_regressor_is_checked_by_its_value(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without probabilities the values are compared, on as many rows as asked for."""
+    caplog.set_level("INFO")
+    export.main(["films-attn", "--out", str(tmp_path / "out"), "--rows", "5"])
+    assert "5 of 11 test rows: 100.00% with the same label; difference of the value" in caplog.text
+    assert capsys.readouterr().out == ""
+    outputs = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))["outputs"]
+    assert outputs == ["predicted", "value", "scores", "attention"]
+
+
+def test_a_model_that_says_something_else_is_refused_and_removed(
+    project: Path,
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where stored predictions are of another training, the command stops with 2 and leaves nothing."""
+    path = layout.evaluation_folder("films-linear") / "predictions-13.h5"
+    stored = Predictions.load(path)
+    other = Predictions(
+        stored.rows, stored.actual, 4 - stored.predicted, 4 - stored.value,
+        None if stored.probabilities is None else stored.probabilities[:, ::-1], stored.low, stored.size,
+    )  # fmt: skip
+    monkeypatch.setattr(Predictions, "load", lambda _: other)
+    monkeypatch.setattr("pipeline.exporting.onnx_file.write_onnx", _copy(exported / "films-linear"))
+    with pytest.raises(SystemExit) as stop:
+        export.main(["films-linear", "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "does not say what run 'films-linear' said" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def _copy(folder: Path):  # type: ignore[no-untyped-def]
+    def write(_model: object, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        path.write_bytes((folder / "model.onnx").read_bytes())
+        return ("input_ids",), ("predicted",)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("different", "shift", "passed"), [(0, 0.0, True), (10, 0.0, True), (11, 0.0, False), (0, 0.02, False)]
+)
+def test_labels_and_probabilities_have_to_agree(different: int, shift: float, passed: bool) -> None:
+    """Of 1000 rows ten may differ in their label, and probabilities by 0.01 on average."""
+    shares = np.full((1000, 2), 0.5)
+    predicted = np.zeros(1000, np.int64)
+    stored = Predictions(np.arange(1000), predicted, predicted, predicted * 0.5, shares, 0, 2)
+    found = Answers(
+        np.where(np.arange(1000) < different, 1, 0), np.zeros(1000, np.float32), (shares + shift).astype("f4")
+    )
+    assert compare(found, stored, np.arange(1000)).passed is passed
+
+
+def test_rows_are_spread_over_the_whole_split(project: Path, exported: Path) -> None:
+    """A limit takes the first and the last row and some between; 0 takes all."""
+    from features.corpus import Corpus
+
+    corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
+    stored = Predictions.load(layout.evaluation_folder("films-linear") / "predictions-13.h5")
+    model = ExportedModel(exported / "films-linear")
+    assert check_export(model, corpus, stored, 3).rows == 3
+    assert check_export(model, corpus, stored, 0).rows == len(stored)
+    assert check_export(model, corpus, stored, 999).rows == len(stored)
+
+
+def test_other_peoples_files_are_left_alone(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder with something else in it is refused before any work."""
+    (tmp_path / "thesis.txt").write_text("years", "utf-8")
+    with pytest.raises(SystemExit) as stop:
+        export.main(["films-linear", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text("utf-8") == "years"
+
+
+def test_without_the_extra_its_name_is_given(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where onnx is not installed, one line says what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnx" else True)
+    with pytest.raises(SystemExit) as stop:
+        export.main(["films-linear"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == 'error: exporting needs onnx; run: pip install ".[onnx]"\n'
+
+
+CHARACTERS = st.sampled_from(list("ab <br/>\t\u200b\u3000\u00a0\u2028\ufeff\x07\u200d电影。éÀ\u0301😀-'"))
+
+
+@pytest.fixture(scope="module")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, object]]:
+    """For a WordPiece and a byte-level encoder, the exported tokenizer and the pipeline's own."""
+    from tokenizers import Tokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizers")
+    made = []
+    for encoder in (ROOT / "encoders" / "mini-en", write_tiny(folder / "roberta", "roberta")):
+        write_tokenizer(encoder, 12, folder / f"{encoder.name}.json")
+        made.append((Tokenizer.from_file(str(folder / f"{encoder.name}.json")), load_tokenizer(encoder)))
+    return made
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(CHARACTERS, min_size=1), st.none() | st.text(CHARACTERS))
+def test_the_exported_tokenizer_cleans_and_cuts_as_the_pipeline(
+    tokenizers: list[tuple[object, object]], text: str, pair: str | None
+) -> None:
+    """Raw texts and pairs become the pieces that the pipeline gets from the cleaned ones."""
+    from features.tokenising import tokenize
+
+    cleaned = Text(clean_text(text), None if pair is None else clean_text(pair))
+    for ours, own in tokenizers:
+        wanted = tokenize(own, [cleaned], 12)
+        found = ours.encode(text, pair)  # type: ignore[attr-defined]
+        assert found.ids == wanted.piece_ids.tolist()
+        assert found.type_ids == wanted.type_ids.tolist()
+
+
+def test_the_exported_length_is_the_encoders(exported: Path) -> None:
+    """A long text is cut at as many pieces as in training."""
+    long = Text("good " * 100, "bad " * 100)
+    encoder = FrozenEncoder.load(EncoderSpec(str(ROOT / "encoders" / "mini-en"), None, 24))
+    attention = ExportedModel(exported / "news-attn").run([long])["attention"]
+    assert attention.shape[2] == encoder.tokenize([long]).lengths[0] == 24

@@ -1,0 +1,100 @@
+"""Every head, task and kind of encoder as an ONNX graph, with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from features.encoded import Text
+from features.encoder import EncoderSpec, FrozenEncoder
+from features.labels import Labels
+from heads.base import HeadShape, available_heads, build_head, head_class
+from heads.saving import HeadConfig
+from heads.tasks import build_task
+from pipeline.exporting.graph import TextModel
+from pipeline.exporting.onnx_file import write_onnx
+from pipeline.exporting.runtime import ExportedModel
+from pipeline.exporting.tokenizer_file import write_tokenizer
+from pipeline.inference.loading import Parts
+from pipeline.inference.predictor import Predictor
+from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, write_tiny
+
+pytest.importorskip("onnxruntime", reason='exporting is an extra: pip install ".[onnx]"')
+pytest.importorskip("onnxscript", reason='exporting is an extra: pip install ".[onnx]"')
+
+TASKS: dict[str, tuple[str, int, int, bool, dict[str, object]]] = {
+    "classify": ("classify", 0, 3, False, {}),
+    "regress": ("regress", 1, 5, True, {}),
+    "thresholds": ("regress", 1, 5, True, {"decode": "thresholds"}),
+    "corn": ("ordinal", 1, 5, True, {"method": "corn"}),
+    "coral": ("ordinal", 1, 5, True, {"method": "coral"}),
+    "mode": ("ordinal", 1, 5, True, {"decode": "mode"}),
+    "binary": ("binary", 0, 2, False, {}),
+}
+TEXTS = (
+    "a good film",
+    "dull",
+    "the cast was great but the ending was very slow and never good",
+    "bad, bad film",
+)
+# Each head with a task and an architecture, so that all of each come up; an export takes seconds.
+COUNT = max(len(available_heads()), len(TASKS), len(ARCHITECTURES))
+LISTS = (available_heads(), tuple(TASKS), ARCHITECTURES)
+CASES = [
+    *((*(items[i % len(items)] for items in LISTS), "mean") for i in range(COUNT)),
+    ("linear", "classify", "roberta", "pooler"),
+    ("mlp", "binary", "bert", "cls"),
+]
+
+
+def make_parts(folder: Path, name: str, key: str, pooling: str) -> Parts:
+    """A run as it would be loaded: a random head whose standardisation and decoder have been fitted."""
+    torch.manual_seed(7)
+    kind, low, size, ordered, options = TASKS[key]
+    cls = head_class(name)
+    layers = (1, 2) if name.startswith("layer_mix") else (LAYERS - 1,)
+    pooled = "pooled" in cls.needs
+    pooler = pooling == "pooler"
+    vector = "pooler" if pooler else f"{pooling}@{layers[-1]}"
+    spec = EncoderSpec(str(folder), None, 24, (*layers, -1) if pooler else layers)
+    encoder = FrozenEncoder.load(spec, precision="float32")
+    task = build_task(kind, low, size, ordered, options)
+    task.fit_loss(torch.arange(40) % size + low)
+    top = encoder.top(LAYERS - layers[-1]) if cls.needs_encoder else None
+    shape = HeadShape(WIDTH, len(layers), task.out_dim)
+    more = {"pooling": "attention"} if name == "top_layers" else {}
+    head = build_head(name, shape, more, top, task.output_layer()).eval()
+    head.fit(torch.randn(50, len(layers), WIDTH) * 2 + 1 if pooled else None)
+    head.fit_tokens((torch.randn(50, len(layers), WIDTH) * 2 + 1).half())
+    scores = 4 if key == "coral" else task.out_dim
+    task.fit_decoder(torch.randn(40, scores), torch.arange(40) % size + low)
+    config = HeadConfig(
+        name, shape, kind, low, size, ordered, layers, vector if pooled else None, 1, {}, {}, task.state()
+    )
+    labels = Labels(tuple(map(str, range(low, low + size))), low, ordered)
+    return Parts(head, task, config, encoder, labels, False, "en", None)
+
+
+@pytest.mark.parametrize(("name", "key", "architecture", "pooling"), CASES)
+def test_every_head_and_task_answers_as_here(
+    tmp_path: Path, name: str, key: str, architecture: str, pooling: str
+) -> None:
+    """Labels, values and probabilities of a padded batch equal the predictor's own, text by text."""
+    parts = make_parts(write_tiny(tmp_path / "encoder", architecture), name, key, pooling)
+    inputs, outputs = write_onnx(TextModel(parts), tmp_path / "model.onnx")
+    write_tokenizer(parts.encoder.folder, 24, tmp_path / "tokenizer.json")
+    assert ("token_type_ids" in inputs) == (architecture in ("bert", "electra", "macbert"))
+    assert ("attention" in outputs) == parts.head.attends
+    found = ExportedModel(tmp_path).run([Text(text) for text in TEXTS])
+    predictor = Predictor("random", parts)
+    for row, text in enumerate(TEXTS):
+        (alone,) = predictor.predict([text])
+        assert found["predicted"][row] == alone.predicted
+        assert found["value"][row] == pytest.approx(alone.value, abs=0.02)
+        if alone.probabilities is not None:
+            assert found["probabilities"][row] == pytest.approx(np.array(alone.probabilities), abs=0.02)
+    if parts.head.attends:
+        assert found["attention"].sum(axis=2) == pytest.approx(1, abs=1e-5)
