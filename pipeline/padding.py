@@ -2,13 +2,16 @@
 
     python -m pipeline.padding CORPUS [--encoders NAME ...] [--texts 1000] [--batch-size 32] [--rounds 3]
 
+As a stage it runs for the corpora under `padding:` in `params.yaml`, with what is said there; options on the
+command line override that.
+
 A sample of the prepared corpus goes through every encoder named in `params.yaml`, batched four ways by one
 engine: padded to `max_length`; to the longest of each batch, in random order; the same after sorting by
 length; and packed without padding, as the extract stage does it. A linear head is trained on the vectors of
 each. Run time, samples/s, steps/s and the share of useful tokens stand beside the head's test figures and
 the proof that the vectors are equal. Writes JSON, CSV and a page into `out/padding/CORPUS`.
 
-It stands outside `dvc repro`: no two readings of a clock are equal, so nothing may go stale by them.
+No two readings of a clock are equal, so no other stage depends on this one.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -32,7 +36,7 @@ from pipeline.batching.results import EncoderFacts, HeadFigures, PaddingLine, Pa
 from pipeline.batching.sample import Sample, SampleData, draw_sample
 from pipeline.encode_cost import describe_machine
 from pipeline.metrics import measure
-from pipeline.params import Params, TrainingParams, load_params
+from pipeline.params import PaddingParams, Params, TrainingParams, load_params
 from pipeline.scoring import decode
 from pipeline.stage import guard, log
 from pipeline.training import fit_head, score
@@ -47,44 +51,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("corpus", help="name of a corpus in params.yaml, prepared")
     parser.add_argument("--encoders", nargs="+", metavar="NAME", help="of params.yaml; the corpus's own")
-    parser.add_argument("--texts", type=_positive, default=1000, help="rows of the sample")
-    parser.add_argument("--batch-size", type=_positive, default=32, help="texts of a padded batch")
-    parser.add_argument("--rounds", type=_positive, default=3, help="timed runs")
-    parser.add_argument("--seed", type=int, default=13, help="of the sample and the head")
-    guard(lambda: run(parser.parse_args(arguments)))
+    parser.add_argument("--texts", type=_positive, help="rows of the sample, 1000")
+    parser.add_argument("--batch-size", type=_positive, help="texts of a padded batch, 32")
+    parser.add_argument("--rounds", type=_positive, help="timed runs, 3")
+    parser.add_argument("--seed", type=int, help="of the sample and the head, 13")
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    guard(lambda: run(given.pop("corpus"), given))
 
 
-def run(args: argparse.Namespace) -> None:
-    """Compare encoders and strategies over a sample into `layout.padding_folder(corpus)`."""
+def run(corpus: str, given: dict[str, Any]) -> None:
+    """Compare encoders and strategies over a sample into `layout.padding_folder(corpus)`.
+
+    Args:
+        corpus: its name in `params.yaml`.
+        given: fields of `PaddingParams` that override what stands under `padding:` there.
+    """
     params = load_params()
-    max_length = params.corpus(args.corpus).encode.max_length
-    names = list(dict.fromkeys(args.encoders or [params.corpus(args.corpus).encode.encoder]))
+    declared = params.padding.get(corpus, PaddingParams())
+    settings = declared.model_copy(update=given)
+    max_length = params.corpus(corpus).encode.max_length
+    names = list(dict.fromkeys(settings.encoders or [params.corpus(corpus).encode.encoder]))
     for name in names:
         if name not in params.encoders:
             raise InputError(
                 f"there is no encoder {name!r} in params.yaml; it has {', '.join(params.encoders)}"
             )
-    sample = draw_sample(Corpus.load(layout.corpus_folder(args.corpus) / "corpus.h5"), args.texts, args.seed)
+    sample = draw_sample(
+        Corpus.load(layout.corpus_folder(corpus) / "corpus.h5"), settings.texts, settings.seed
+    )
     facts: list[EncoderFacts] = []
     lines: list[PaddingLine] = []
     for name in names:
         encoder = _load(params, name, max_length)
         facts.append(_facts(name, encoder, sample))
-        lines += _measure(name, encoder, sample, params.training, args)
+        lines += _measure(name, encoder, sample, params.training, settings)
     report = PaddingReport(
-        corpus=args.corpus,
+        corpus=corpus,
         texts=len(sample.texts),
         **{split: len(rows) for split, rows in sample.rows.items()},
         max_length=max_length,
-        batch_size=args.batch_size,
-        rounds=args.rounds,
-        seed=args.seed,
+        batch_size=settings.batch_size,
+        rounds=settings.rounds,
+        seed=settings.seed,
         encoders=tuple(facts),
         lines=tuple(lines),
     )
-    folder = layout.padding_folder(args.corpus)
+    folder = layout.padding_folder(corpus)
     write_report(folder, report)
-    log.info("%s: %s", args.corpus, folder / "padding.html")
+    log.info("%s: %s", corpus, folder / "padding.html")
 
 
 def _load(params: Params, name: str, max_length: int) -> FrozenEncoder:
@@ -109,16 +123,20 @@ def _facts(name: str, encoder: FrozenEncoder, sample: Sample) -> EncoderFacts:
 
 
 def _measure(
-    name: str, encoder: FrozenEncoder, sample: Sample, settings: TrainingParams, args: argparse.Namespace
+    name: str, encoder: FrozenEncoder, sample: Sample, training: TrainingParams, settings: PaddingParams
 ) -> list[PaddingLine]:
-    total = len(STRATEGIES) * (args.rounds + 1) * len(sample.texts)
-    with tqdm(total=total, desc=f"padding {args.corpus}, {name}", unit="text") as bar:
+    total = len(STRATEGIES) * (settings.rounds + 1) * len(sample.texts)
+    with tqdm(total=total, desc=f"padding with {name}", unit="text") as bar:
         runs = compare_padding(
-            encoder, sample.texts, batch_size=args.batch_size, rounds=args.rounds, progress=bar.update
+            encoder,
+            sample.texts,
+            batch_size=settings.batch_size,
+            rounds=settings.rounds,
+            progress=bar.update,
         )
     lines = []
     for cost, pooled in runs:
-        head = train_head(sample, SampleData(sample, pooled[:, _MEAN]), settings, args.seed)
+        head = train_head(sample, SampleData(sample, pooled[:, _MEAN]), training, settings.seed)
         lines.append(PaddingLine(name, cost, head))
         log.info(
             "%s, %s: %.1f samples/s, %.0f %% useful, lowest cosine %.6f, accuracy %.4f",

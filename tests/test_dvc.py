@@ -33,6 +33,7 @@ runs:
   demo-attn: {corpus: demo, head: self_attentive, task: regress, options: {hops: 2}}
 training: {epochs: 2}
 attention: {sample: 1}
+padding: {}
 """
 VERDICTS = ("a dull and clumsy film", "a decent film with flaws", "a bright and moving film")
 
