@@ -1,6 +1,7 @@
 """Extraction: texts that the store does not have yet are encoded, and the corpus is published.
 
-Nothing here decides what a vector is: `features.encoder` computes it, `features.store` keeps it.
+Nothing here decides what a vector is: `features.encoder` computes it, `features.store` keeps it. Who encodes
+is an engine: this process, or a cluster (`features.cluster`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from features.converting import convert
 from features.encoded import EncodedBatch, Text
 from features.forecast import Size, check_space, estimate, readable_bytes, readable_time
 from features.index import Index
 from features.manifest import Manifest
 from features.publishing import publish
 from features.store import Store, text_digests
+from features.texts import select
 from features.writing import SHARD_BYTES, ShardWriter
 
 # So many tokens tell the rate that the forecast names; they are work that counts, not a rehearsal.
@@ -56,7 +59,7 @@ class Encoder(Protocol):
 class ExtractionSummary:
     """What an extraction did.
 
-    texts: unique texts of the corpus. new: those encoded now. reused: those the store had.
+    texts: unique texts of the corpus. new: those encoded now. reused: those the store had, in whatever form.
     tokens: of all texts. new_tokens: of the new ones.
     shards, bytes: of the published corpus.
     seconds: wall-clock time of everything.
@@ -72,6 +75,32 @@ class ExtractionSummary:
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What an engine is given.
+
+    texts: U texts of the corpus. digests: (U, 16) uint8, `text_digest` of each.
+    new: (m,) int64, positions of texts that the store lacks, ascending, no two of equal digest; at least one.
+    encoder: computes their vectors, or stands for those that do.
+    store: held for writing; gets them.
+    report: takes lines for people. progress: called with (new texts done, new texts in all).
+    shard_bytes: size at which a shard is closed.
+    """
+
+    texts: Sequence[Text]
+    digests: npt.NDArray[np.uint8]
+    new: npt.NDArray[np.int64]
+    encoder: Encoder
+    store: Store
+    report: Report
+    progress: Progress
+    shard_bytes: int
+
+
+# Brings the vectors of all new texts to the store; gives their tokens.
+Engine = Callable[[Work], int]
+
+
 def extract(
     texts: Sequence[Text],
     rows: npt.NDArray[np.int64],
@@ -82,6 +111,7 @@ def extract(
     progress: Progress | None = None,
     *,
     shard_bytes: int = SHARD_BYTES,
+    engine: Engine | None = None,
 ) -> ExtractionSummary:
     """Encode what is new and publish the corpus to a folder that `features.reading.FeatureStore` opens.
 
@@ -96,6 +126,7 @@ def extract(
         report: gets lines for people: the forecast, and files of the store that cannot be used.
         progress: called with (new texts done, new texts in all) after each batch.
         shard_bytes: size at which a shard is closed.
+        engine: encodes what is new; None for this process.
 
     Raises:
         InputError: the store is held by another process, cannot be written or was removed meanwhile; the disk
@@ -104,8 +135,16 @@ def extract(
     started = time.perf_counter()
     digests = text_digests(texts)
     with Store(store_root, encoder.manifest, report) as store:
+        convert(store, store_root, digests, report, shard_bytes)
         new = store.missing(digests)
-        new_tokens = _Run(texts, digests, encoder, store, report, progress).encode(new, shard_bytes)
+        work = Work(
+            texts, digests, new, encoder, store, report, progress or (lambda done, total: None), shard_bytes
+        )
+        if len(new):
+            new_tokens = (engine or encode_here)(work)
+        else:
+            new_tokens = 0
+            report(f"all {len(texts):,} texts are in the store: nothing to encode")
         index = publish(out_folder, store, digests, rows)
     return _summary(index, len(new), new_tokens, time.perf_counter() - started)
 
@@ -123,70 +162,54 @@ def _summary(index: Index, new: int, new_tokens: int, seconds: float) -> Extract
     )
 
 
+def encode_here(work: Work) -> int:
+    """The local engine: the work's own encoder, in this process."""
+    size = estimate(work.encoder, select(work.texts, work.new), work.store.manifest)
+    check_space(work.store.folder, size)
+    with ShardWriter(work.store, work.shard_bytes) as writer:
+        return _Run(work, writer).spread_first(size)
+
+
 class _Run:
-    """One extraction's encoding."""
+    """One extraction's encoding in this process."""
 
-    def __init__(
-        self,
-        texts: Sequence[Text],
-        digests: npt.NDArray[np.uint8],
-        encoder: Encoder,
-        store: Store,
-        report: Report,
-        progress: Progress | None,
-    ) -> None:
-        self._texts = texts
-        self._digests = digests
-        self._encoder = encoder
-        self._store = store
-        self._report = report
-        self._progress = progress or (lambda done, total: None)
+    def __init__(self, work: Work, writer: ShardWriter) -> None:
+        self._work = work
+        self._writer = writer
         self._done = 0
-        self._total = 0
 
-    def encode(self, new: npt.NDArray[np.int64], shard_bytes: int) -> int:
-        """Encode the texts at positions `new`; gives their tokens."""
-        if not len(new):
-            self._report(f"all {len(self._texts):,} texts are in the store: nothing to encode")
-            return 0
-        self._total = len(new)
-        size = estimate(self._encoder, [self._texts[i] for i in new], self._store.manifest)
-        check_space(self._store.folder, size)
-        with ShardWriter(self._store, shard_bytes) as writer:
-            return self._spread_first(writer, new, size)
-
-    def _spread_first(self, writer: ShardWriter, new: npt.NDArray[np.int64], size: Size) -> int:
-        """A few texts from all over the corpus tell the rate before the rest is encoded."""
+    def spread_first(self, size: Size) -> int:
+        """Encode everything; a few texts from all over the corpus tell the rate before the rest."""
+        new = self._work.new
         count = max(1, round(_PROBE_TOKENS / max(size.tokens / len(new), 1)))
         if len(new) < 4 * count + _WARM_UP_TEXTS:
             self._announce(size, None)
-            return self._encode(writer, new)
+            return self._encode(new)
         chosen = np.zeros(len(new), np.bool_)
         chosen[np.linspace(0, len(new) - 1, count + _WARM_UP_TEXTS).astype(np.int64)] = True
         probe = new[chosen]
-        tokens = self._encode(writer, probe[:_WARM_UP_TEXTS])
+        tokens = self._encode(probe[:_WARM_UP_TEXTS])
         started = time.perf_counter()
-        probed = self._encode(writer, probe[_WARM_UP_TEXTS:])
+        probed = self._encode(probe[_WARM_UP_TEXTS:])
         rate = probed / (time.perf_counter() - started)
         self._announce(size, rate)
-        return tokens + probed + self._encode(writer, new[~chosen])
+        return tokens + probed + self._encode(new[~chosen])
 
     def _announce(self, size: Size, rate: float | None) -> None:
-        line = (
-            f"{self._total:,} of {len(self._texts):,} texts are new: about {size.tokens:,} tokens, "
-            f"{readable_bytes(size.bytes)}"
-        )
+        new, texts = len(self._work.new), len(self._work.texts)
+        line = f"{new:,} of {texts:,} texts are new: about {size.tokens:,} tokens, "
+        line += readable_bytes(size.bytes)
         if rate is not None:
             line += f", {readable_time(size.tokens / rate)} at {rate:,.0f} tokens/s"
-        self._report(line)
+        self._work.report(line)
 
-    def _encode(self, writer: ShardWriter, positions: npt.NDArray[np.int64]) -> int:
-        tokens = seen = 0
-        for batch in self._encoder.encode([self._texts[i] for i in positions]):
-            writer.add(self._digests[positions[batch.index]], batch)
+    def _encode(self, positions: npt.NDArray[np.int64]) -> int:
+        work, tokens, seen = self._work, 0, 0
+        for batch in work.encoder.encode(select(work.texts, positions)):
+            self._writer.add(work.digests[positions[batch.index]], batch)
             tokens += int(batch.lengths.sum(dtype=np.int64))
             seen += len(batch.index)
-            self._progress(self._done + seen, self._total)
+            work.progress(self._done + seen, len(work.new))
         if seen != len(positions):
             raise RuntimeError(f"the encoder gave vectors for {seen} of {len(positions)} texts")
         self._done += seen
