@@ -24,18 +24,18 @@ import numpy.typing as npt
 import torch
 
 from features.corpus import Corpus
-from features.encoder import EncoderSpec, FrozenEncoder
-from features.extraction import ExtractionSummary, extract
-from features.forecast import readable_bytes
-from features.ingest import Columns, SplitPlan, ingest
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.labels import class_labels
-from features.reading import FeatureStore, TokenReader
+from features.preparing.ingest import Columns, SplitPlan, ingest
+from features.storing.extraction import ExtractionSummary, extract
+from features.storing.forecast import readable_bytes
+from features.storing.reading import FeatureStore, TokenReader
 from heads.base import HeadShape, build_head, head_class
 from heads.tasks import build_task
-from pipeline.data import HeadData, Selection
-from pipeline.params import TrainingParams
-from pipeline.scoring import predict
-from pipeline.training import fit_head
+from pipeline.learning.scoring import predict
+from pipeline.learning.training import fit_head
+from pipeline.loading.data import HeadData, Selection
+from pipeline.settings.params import TrainingParams
 
 FORMS = ("float16", "int8")
 _RARE = 0.01  # labels that fewer rows than this share have are not trained on

@@ -21,13 +21,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.read_store import LAYER, store_reader
 from benchmarks.train import Loss, report, take_turns
-from features.reading import FeatureStore
+from features.storing.reading import FeatureStore
 from heads.base import Head, HeadInput, HeadShape, build_head
 from heads.tasks import Task, build_task
-from pipeline.data import HeadData, Selection
-from pipeline.descent import descend
-from pipeline.params import TrainingParams
-from pipeline.training import score
+from pipeline.learning.descent import descend
+from pipeline.learning.training import score
+from pipeline.loading.data import HeadData, Selection
+from pipeline.settings.params import TrainingParams
 
 CLASSES, LONGEST, HELD_OUT = 4, 512, 200
 SETTINGS = TrainingParams(epochs=1, batch_size=64)

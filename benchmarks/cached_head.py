@@ -10,11 +10,11 @@ from benchmarks.fine_tuning import Trained
 from features.corpus import Corpus
 from heads.base import HeadShape, build_head, head_class
 from heads.tasks import build_task
-from pipeline.encoder_top import encoder_top
-from pipeline.params import Params
-from pipeline.run_data import open_data
-from pipeline.scoring import predict
-from pipeline.training import fit_head
+from pipeline.learning.encoder_top import encoder_top
+from pipeline.learning.scoring import predict
+from pipeline.learning.training import fit_head
+from pipeline.loading.run_data import open_data
+from pipeline.settings.params import Params
 
 
 def train_cached(params: Params, corpus: Corpus, name: str, seed: int) -> Trained:

@@ -33,8 +33,8 @@ from benchmarks.fidelity import Fidelity
 from benchmarks.flops import forward_flops
 from benchmarks.workers import Measured, measure_fidelity, median_ratio, start, take_turns
 from features.encoded import Text
-from features.tokenising import tokenize
-from features.weights import load_tokenizer
+from features.encoding.tokenising import tokenize
+from features.encoding.weights import load_tokenizer
 
 OURS = "encode-once"
 ENGINES = (

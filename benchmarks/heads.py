@@ -93,9 +93,9 @@ def _in_a_process(arguments: argparse.Namespace, name: str, seed: int) -> dict[s
 
 def _train(arguments: argparse.Namespace, name: str, seed: int) -> Trained:
     from features.corpus import Corpus
-    from features.weights import find_folder
+    from features.encoding.weights import find_folder
     from pipeline import layout
-    from pipeline.params import load_params
+    from pipeline.settings.params import load_params
 
     params = load_params()
     corpus = Corpus.load(layout.corpus_folder(arguments.corpus) / "corpus.h5")

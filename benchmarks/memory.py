@@ -63,8 +63,8 @@ def measure(folder: Path, count: int, words: int) -> dict[str, int]:
 
 def extract_corpus(folder: Path) -> dict[str, int]:
     """Extract a prepared corpus; peak memory after each step."""
-    from features.encoder import EncoderSpec, FrozenEncoder
-    from features.extraction import extract
+    from features.encoding.encoder import EncoderSpec, FrozenEncoder
+    from features.storing.extraction import extract
 
     encoder = FrozenEncoder.load(EncoderSpec(str(folder / "encoder"), None, 32))
     for _ in encoder.encode([Text("warm " * 30)] * 512):

@@ -30,9 +30,9 @@ from features.cluster.recipe import FrozenRecipe
 from features.cluster.reports import State
 from features.cluster.settings import Settings
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
-from features.extraction import extract
-from features.parity import check_parity
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.parity import check_parity
+from features.storing.extraction import extract
 
 PARTS = {"local-1": 1, "ray-1": 1, "local-2": 2, "ray-2": 2}
 

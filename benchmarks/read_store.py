@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoded import EncodedBatch, Text
-from features.manifest import Manifest
-from features.publishing import publish
-from features.quantising import dequantise, quantise
-from features.reading import FeatureStore
-from features.store import Store, text_digests
-from features.writing import ShardWriter
+from features.storing.manifest import Manifest
+from features.storing.publishing import publish
+from features.storing.quantising import dequantise, quantise
+from features.storing.reading import FeatureStore
+from features.storing.store import Store, text_digests
+from features.storing.writing import ShardWriter
 
 LAYER = 12
 BATCH = 64

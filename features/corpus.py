@@ -14,7 +14,7 @@ import numpy.typing as npt
 from features.encoded import Text
 from features.errors import InputError
 from features.labels import Labels
-from features.splits import SPLITS
+from features.preparing.splits import SPLITS
 from features.strings import Strings
 from features.texts import StoredTexts
 
@@ -33,7 +33,7 @@ class Corpus:
         for where they come from a file.
     text: (N,) int64, row to text.
     label: (N,) int64 label values, `labels.low` to `labels.low + C - 1`.
-    split: (N,) int8 codes into `features.splits.SPLITS`.
+    split: (N,) int8 codes into `features.preparing.splits.SPLITS`.
     number: (N,) int64, record number in the source file, 1 for the first after the header.
     groups: G names (movies, sources); empty where none was declared.
     group: (N,) int32 codes into `groups`, -1 for none.

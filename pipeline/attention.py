@@ -12,17 +12,8 @@ from heads.base import Head, head_class
 from heads.saving import load_head
 from heads.tasks import Task
 from pipeline import layout
-from pipeline.data import HeadData
-from pipeline.deletion import measure_deletion
-from pipeline.encoder_top import encoder_top
-from pipeline.heatmaps import plot_heatmap
-from pipeline.params import AttentionParams, Params, load_params
-from pipeline.predictions import Predictions
-from pipeline.run_data import open_data
-from pipeline.schema import dictionary_of
-from pipeline.scoring import predict
-from pipeline.stage import log, run_stage
-from pipeline.word_attention import (
+from pipeline.drawing.heatmaps import plot_heatmap
+from pipeline.drawing.word_attention import (
     Deletion,
     Heatmap,
     Heatmaps,
@@ -31,6 +22,15 @@ from pipeline.word_attention import (
     joined_spans,
     piece_words,
 )
+from pipeline.learning.encoder_top import encoder_top
+from pipeline.learning.scoring import predict
+from pipeline.loading.data import HeadData
+from pipeline.loading.run_data import open_data
+from pipeline.measuring.deletion import measure_deletion
+from pipeline.measuring.predictions import Predictions
+from pipeline.settings.params import AttentionParams, Params, load_params
+from pipeline.settings.schema import dictionary_of
+from pipeline.stage import log, run_stage
 from pipeline.writing import write_json
 
 _DELETION_TEXTS = 200  # test texts of the deletion test; its interval says whether they are enough

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from features.corpus import Corpus
 from pipeline import layout
-from pipeline.metrics import Metrics, measure
-from pipeline.predictions import Predictions, constant_predictions
+from pipeline.measuring.metrics import Metrics, measure
+from pipeline.measuring.predictions import Predictions, constant_predictions
 from pipeline.stage import log, run_stage
 from pipeline.writing import write_json
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from features.errors import InputError
 from pipeline import layout
-from pipeline.params import load_params
 from pipeline.report.gather import gather
 from pipeline.report.pages import corpus_page, front_page
 from pipeline.report.rendering import write_page
+from pipeline.settings.params import load_params
 from pipeline.stage import guard, log
 
 

@@ -13,19 +13,19 @@ from heads.saving import load_head
 from heads.tasks import Task
 from heads.tasks.base import number
 from pipeline import layout
-from pipeline.calibration import Calibrated, calibration
-from pipeline.data import HeadData
-from pipeline.encoder_top import encoder_top
-from pipeline.metrics import confusion, measure
-from pipeline.params import load_params
-from pipeline.plots import plot_confusion, plot_distributions
-from pipeline.predictions import Predictions
-from pipeline.reliability_plot import plot_reliability
-from pipeline.results import Evaluation, GroupMetrics, SeedMetrics
-from pipeline.run_data import ENCODER_FILE, open_data
-from pipeline.scoring import decode, predict
+from pipeline.drawing.plots import plot_confusion, plot_distributions
+from pipeline.drawing.reliability_plot import plot_reliability
+from pipeline.learning.encoder_top import encoder_top
+from pipeline.learning.scoring import decode, predict
+from pipeline.learning.training import score
+from pipeline.loading.data import HeadData
+from pipeline.loading.run_data import ENCODER_FILE, open_data
+from pipeline.measuring.calibration import Calibrated, calibration
+from pipeline.measuring.metrics import confusion, measure
+from pipeline.measuring.predictions import Predictions
+from pipeline.measuring.results import Evaluation, GroupMetrics, SeedMetrics
+from pipeline.settings.params import load_params
 from pipeline.stage import log, run_stage
-from pipeline.training import score
 from pipeline.writing import read_json, write_json
 
 

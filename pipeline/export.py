@@ -62,8 +62,8 @@ def _write(name: str, folder: Path, rows: int) -> Check:
     from pipeline.exporting.runtime import MODEL, TOKENIZER, ExportedModel
     from pipeline.exporting.tokenizer_file import write_tokenizer
     from pipeline.inference.loading import load_parts
-    from pipeline.params import PARAMS, load_params
-    from pipeline.predictions import Predictions
+    from pipeline.measuring.predictions import Predictions
+    from pipeline.settings.params import PARAMS, load_params
     from pipeline.writing import write_json
 
     parts = load_parts(name, PARAMS)
@@ -109,7 +109,7 @@ def _config(
 
 def _subject(name: str, parts: Parts, outputs: tuple[str, ...], check: Check) -> Any:
     from pipeline.exporting.card import Subject
-    from pipeline.results import read_evaluation, read_metrics
+    from pipeline.measuring.results import read_evaluation, read_metrics
     from pipeline.writing import read_json
 
     evaluation = read_evaluation(layout.evaluation_folder(name) / "evaluation.json")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from tqdm import tqdm
 
 from features.corpus import Corpus
-from features.extraction import extract
+from features.storing.extraction import extract
 from pipeline import layout
-from pipeline.encode_cost import encode_cost, note_encoding
-from pipeline.encoding import encoder_spec
-from pipeline.engines import prepare_engine
-from pipeline.params import load_params
-from pipeline.run_data import ENCODER_FILE
+from pipeline.extracting.encode_cost import encode_cost, note_encoding
+from pipeline.extracting.encoding import encoder_spec
+from pipeline.extracting.engines import prepare_engine
+from pipeline.loading.run_data import ENCODER_FILE
+from pipeline.settings.params import load_params
 from pipeline.stage import log, run_stage
 from pipeline.writing import write_json
 

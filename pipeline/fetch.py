@@ -11,7 +11,7 @@ from features.errors import InputError
 from pipeline.fetching.downloading import FetchError, check_digest
 from pipeline.fetching.origins import Progress, get
 from pipeline.fetching.unpacking import unpack
-from pipeline.presets import Preset, load_preset, preset_names
+from pipeline.settings.presets import Preset, load_preset, preset_names
 from pipeline.stage import guard, log
 
 _STAGING = ".fetching"  # kept after a failure, so that the next call goes on from there

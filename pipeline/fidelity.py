@@ -23,17 +23,17 @@ import numpy.typing as npt
 from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
-from features.reading import FeatureStore
+from features.storing.reading import FeatureStore
 from pipeline import layout
-from pipeline.encoding import encoder_spec
-from pipeline.fidelity_result import Fidelity
-from pipeline.params import load_params
+from pipeline.extracting.encoding import encoder_spec
+from pipeline.measuring.fidelity_result import Fidelity
+from pipeline.settings.params import load_params
 from pipeline.stage import guard, log
 from pipeline.writing import write_json
 
 if TYPE_CHECKING:
-    from features.encoder import FrozenEncoder
-    from features.masked_lm import MaskedHead
+    from features.encoding.encoder import FrozenEncoder
+    from features.encoding.masked_lm import MaskedHead
 
 BLANK = "[MASK]"
 _TEXTS, _SEED, _TOP = 200, 13, 5
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(name: str, count: int, seed: int, masked: str | None) -> None:
-    from features.encoder import FrozenEncoder
+    from features.encoding.encoder import FrozenEncoder
 
     params = load_params()
     spec = encoder_spec(params, params.corpus(name))
@@ -90,7 +90,7 @@ def check(
     Raises:
         InputError: the cache was computed by other weights than the encoder's.
     """
-    from features.masked_lm import MaskedHead
+    from features.encoding.masked_lm import MaskedHead
 
     manifest, last = store.manifest, encoder.layers_total
     if (manifest.weights, manifest.tokenizer) != (encoder.manifest.weights, encoder.manifest.tokenizer):
@@ -131,8 +131,8 @@ def fill(text: str, encoder: FrozenEncoder, head: MaskedHead, top: int = _TOP) -
     Raises:
         InputError: the text has no blank, or it lies beyond the encoder's longest text.
     """
-    from features.extraction import extract
-    from features.weights import load_tokenizer
+    from features.encoding.weights import load_tokenizer
+    from features.storing.extraction import extract
 
     tokenizer = load_tokenizer(encoder.folder)
     given = Text(text.replace(BLANK, tokenizer.mask_token or BLANK))
@@ -167,7 +167,7 @@ def _named(
     texts: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The pieces of texts, and the head's names for them from the cache and from float32: (P,) int64 each."""
-    from features.parity import plain_forward
+    from features.encoding.parity import plain_forward
 
     plain, reader = plain_forward(encoder), store.tokens(encoder.layers_total)
     columns: list[npt.NDArray[np.int64]] = []

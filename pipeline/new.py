@@ -15,8 +15,8 @@ from pipeline.declaring.profiling import Profile, profile
 from pipeline.declaring.proposing import Entry, propose
 from pipeline.declaring.roles import Roles, assign_roles
 from pipeline.declaring.sniffing import sniff
-from pipeline.params import PARAMS, load_params
-from pipeline.presets import adapted, load_preset, preset_names
+from pipeline.settings.params import PARAMS, load_params
+from pipeline.settings.presets import adapted, load_preset, preset_names
 from pipeline.stage import guard
 
 _EXCERPT = 60  # characters of an example

@@ -25,21 +25,21 @@ import torch
 from tqdm import tqdm
 
 from features.corpus import Corpus
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.padding import STRATEGIES, compare_padding
 from features.errors import InputError
-from features.padding import STRATEGIES, compare_padding
 from heads.base import HeadShape, build_head
 from heads.tasks import build_task
 from pipeline import layout
 from pipeline.batching.page import write_report
 from pipeline.batching.results import EncoderFacts, HeadFigures, PaddingLine, PaddingReport
 from pipeline.batching.sample import Sample, SampleData, draw_sample
-from pipeline.encode_cost import describe_machine
-from pipeline.metrics import measure
-from pipeline.params import PaddingParams, Params, TrainingParams, load_params
-from pipeline.scoring import decode
+from pipeline.extracting.encode_cost import describe_machine
+from pipeline.learning.scoring import decode
+from pipeline.learning.training import fit_head, score
+from pipeline.measuring.metrics import measure
+from pipeline.settings.params import PaddingParams, Params, TrainingParams, load_params
 from pipeline.stage import guard, log
-from pipeline.training import fit_head, score
 
 _MEAN = 1  # of the pooled vectors `cls` and `mean`
 

@@ -52,8 +52,8 @@ def _run(given: argparse.Namespace) -> None:
 
 def _print(predictor: Predictor, texts: Iterable[str], pair: str | None, as_json: bool, size: int) -> None:
     """Print each text's prediction; one that is empty gets its line too, so that lines can be counted."""
-    from features.cleaning import clean_text
     from features.encoded import Text
+    from features.preparing.cleaning import clean_text
     from pipeline.inference.records import EMPTY, as_record, no_record
     from pipeline.inference.terminal import printable, render
 
@@ -76,7 +76,7 @@ def _print(predictor: Predictor, texts: Iterable[str], pair: str | None, as_json
 
 
 def _table(predictor: Predictor, given: argparse.Namespace) -> None:
-    from features.tables import TableFormat
+    from features.preparing.tables import TableFormat
     from pipeline.inference.table import TableJob, predict_table
 
     form = TableFormat(given.separator, not given.no_header, None, given.encoding)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from features.ingest import Ingested, ingest
-from features.splits import SPLITS
+from features.preparing.ingest import Ingested, ingest
+from features.preparing.splits import SPLITS
 from pipeline import layout
-from pipeline.params import CorpusParams, load_params
-from pipeline.schema import columns, label_map, source_files, split_plan
+from pipeline.settings.params import CorpusParams, load_params
+from pipeline.settings.schema import columns, label_map, source_files, split_plan
 from pipeline.stage import log, run_stage
 from pipeline.writing import write_csv, write_json
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from features.errors import InputError
-from features.forecast import readable_bytes
-from features.locking import exclusive
-from features.manifest import Manifest
-from features.shards import SHARDS, Shard, ShardError, read_shard
-from features.store import encoder_folders, scan
+from features.storing.forecast import readable_bytes
+from features.storing.locking import exclusive
+from features.storing.manifest import Manifest
+from features.storing.shards import SHARDS, Shard, ShardError, read_shard
+from features.storing.store import encoder_folders, scan
 from pipeline import layout
-from pipeline.params import Params, load_params
-from pipeline.pruning import leftovers, published, remove
+from pipeline.extracting.pruning import leftovers, published, remove
+from pipeline.settings.params import Params, load_params
 from pipeline.stage import guard
 
 

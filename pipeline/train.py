@@ -16,14 +16,14 @@ from heads.base import HeadShape, build_head, head_class
 from heads.saving import HeadConfig, save_head
 from heads.tasks import Task, build_task
 from pipeline import layout
-from pipeline.data import HeadData
-from pipeline.encoder_top import encoder_top
-from pipeline.fits import Epoch, Fit
-from pipeline.params import Params, RunParams, load_params
-from pipeline.run_data import open_data
+from pipeline.learning.encoder_top import encoder_top
+from pipeline.learning.fits import Epoch, Fit
+from pipeline.learning.training import fit_head
+from pipeline.learning.training_rows import training_rows
+from pipeline.loading.data import HeadData
+from pipeline.loading.run_data import open_data
+from pipeline.settings.params import Params, RunParams, load_params
 from pipeline.stage import log, run_stage
-from pipeline.training import fit_head
-from pipeline.training_rows import training_rows
 from pipeline.writing import write_json
 
 

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from features.corpus import Corpus
 from features.errors import InputError
-from features.reading import FeatureStore
+from features.storing.reading import FeatureStore
 from pipeline import layout
-from pipeline.params import TsneParams, load_params
-from pipeline.plots import plot_scatter
+from pipeline.drawing.plots import plot_scatter
+from pipeline.settings.params import TsneParams, load_params
 from pipeline.stage import log, run_stage
 
 _PCA = 50

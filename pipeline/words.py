@@ -16,8 +16,8 @@ from tqdm import tqdm
 from features.corpus import Corpus
 from features.words import Segmenter, read_stop_words, segmenter
 from pipeline import layout
-from pipeline.params import WordsParams, load_params
-from pipeline.plots import plot_words
+from pipeline.drawing.plots import plot_words
+from pipeline.settings.params import WordsParams, load_params
 from pipeline.stage import log, run_stage
 from pipeline.writing import write_json
 

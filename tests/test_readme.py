@@ -12,10 +12,10 @@ import heads
 from features.corpus import Corpus
 from heads.base import HeadShape, build_head
 from heads.tasks import build_task
-from pipeline.data import HeadData
-from pipeline.params import TrainingParams
-from pipeline.scoring import predict
-from pipeline.training import fit_head
+from pipeline.learning.scoring import predict
+from pipeline.learning.training import fit_head
+from pipeline.loading.data import HeadData
+from pipeline.settings.params import TrainingParams
 from tests.pipeline.demo import make_data
 
 ROOT = Path(__file__).resolve().parents[1]

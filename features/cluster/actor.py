@@ -16,9 +16,9 @@ from features.cluster.recipe import Recipe
 from features.cluster.reports import Place, Report
 from features.encoded import Text
 from features.errors import InputError
-from features.extraction import Encoder
-from features.manifest import Manifest
-from features.writing import ShardWriter
+from features.storing.extraction import Encoder
+from features.storing.manifest import Manifest
+from features.storing.writing import ShardWriter
 
 
 class EncodingActor:

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from features.cluster.ledger import Ledger
 from features.cluster.reports import Written
-from features.durable import is_sealed, verify, write_named
 from features.errors import InputError
-from features.manifest import digest_bytes
-from features.shards import SHARDS, SUFFIX
-from features.store import Store
+from features.storing.durable import is_sealed, verify, write_named
+from features.storing.manifest import digest_bytes
+from features.storing.shards import SHARDS, SUFFIX
+from features.storing.store import Store
 
 PIECE = 8 * 2**20
 # A network file system may show a file of another node late.

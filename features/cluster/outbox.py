@@ -8,12 +8,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from features.cluster.reports import Place, Written
-from features.durable import PARTIAL, is_sealed, verify
 from features.errors import InputError
-from features.locking import exclusive
-from features.manifest import Manifest
-from features.shards import SHARDS, SUFFIX, Shard
-from features.store import Store
+from features.storing.durable import PARTIAL, is_sealed, verify
+from features.storing.locking import exclusive
+from features.storing.manifest import Manifest
+from features.storing.shards import SHARDS, SUFFIX, Shard
+from features.storing.store import Store
 
 MARK = ".cluster"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from features.errors import InputError
-from features.manifest import Manifest
+from features.storing.manifest import Manifest
 
 if TYPE_CHECKING:
-    from features.encoder import EncoderSpec
-    from features.extraction import Encoder
+    from features.encoding.encoder import EncoderSpec
+    from features.storing.extraction import Encoder
 
 
 class Recipe(Protocol):
@@ -28,7 +28,7 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class FrozenRecipe:
-    """A `features.encoder.FrozenEncoder` that passes the parity gate before it is handed out.
+    """A `features.encoding.encoder.FrozenEncoder` that passes the parity gate before it is handed out.
 
     spec: which encoder, and what of it is wanted.
     manifest: what its vectors must be computed by, as the driver knows it.
@@ -46,8 +46,8 @@ class FrozenRecipe:
     def build(self) -> Encoder:
         """Load it, compare its identity with the driver's, and send it through the parity gate."""
         os.environ.update(self.environment)  # before what reads them at import
-        from features.encoder import FrozenEncoder
-        from features.parity import check_parity
+        from features.encoding.encoder import FrozenEncoder
+        from features.encoding.parity import check_parity
 
         if self.folder.is_dir():  # elsewhere Ray has put the project's files into the working folder itself
             os.chdir(self.folder)

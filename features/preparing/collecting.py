@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from features.preparing.rows import Row
 from features.preparing.spool import Spool
+from features.preparing.units import Units, name_digests, number_digests, renumber
 from features.strings import Strings
 from features.texts import StoredTexts
-from features.units import Units, name_digests, number_digests, renumber
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from features.splits import SPLITS
-from features.tables import TableFormat
+from features.preparing.splits import SPLITS
+from features.preparing.tables import TableFormat
 
 
 @dataclass(frozen=True)

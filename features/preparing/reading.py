@@ -14,8 +14,8 @@ from features.preparing.columns import Columns
 from features.preparing.rejects import Reject, Rejects
 from features.preparing.rows import Row, RowParser
 from features.preparing.spool import Spool
+from features.preparing.tables import Block, Table
 from features.preparing.wanted import ONLY, nothing_wanted
-from features.tables import Block, Table
 
 Files = Mapping[str | None, Path]
 Progress = Callable[[int], None]
@@ -53,7 +53,7 @@ def read_source(
     folder: Path | None,
     progress: Progress,
 ) -> Reading:
-    """Read all files; see `features.ingest.ingest`.
+    """Read all files; see `features.preparing.ingest.ingest`.
 
     Raises:
         InputError: a missing file or column, an unknown label (unless rejected), or no usable row.

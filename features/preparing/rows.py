@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from features.cleaning import clean_text
 from features.labels import MISSING, LabelMap
+from features.preparing.cleaning import clean_text
 from features.preparing.columns import Columns
+from features.preparing.splits import SPLITS
+from features.preparing.tables import Table
 from features.preparing.wanted import Wanted
-from features.splits import SPLITS
-from features.tables import Table
 
 _ROLES = ("text", "label", "pair", "group", "split")
 _SHOWN = 40  # characters of a strange label or split

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from features.cleaning import clean_text
 from features.errors import InputError
+from features.preparing.cleaning import clean_text
 from features.preparing.columns import Columns
-from features.tables import Table
+from features.preparing.tables import Table
 
 ONLY, FIRST_OF = "columns.only", "columns.first_of"
 _COUNTED = 10_000  # different values of a column that are counted for a message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from features.padding import PaddingCost
+from features.encoding.padding import PaddingCost
 
 
 @dataclass(frozen=True)

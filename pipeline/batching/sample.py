@@ -14,9 +14,9 @@ from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
 from features.labels import Labels
-from features.splits import SPLITS
+from features.preparing.splits import SPLITS
 from heads.base import HeadInput
-from pipeline.data import HeadBatch, HeadData, Selection
+from pipeline.loading.data import HeadBatch, HeadData, Selection
 
 
 @dataclass(frozen=True)

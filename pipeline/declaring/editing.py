@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from features.errors import InputError
 from pipeline.declaring.proposing import Entry
-from pipeline.params import Params, load_params
+from pipeline.settings.params import Params, load_params
 
 _PLAIN = re.compile(r"[A-Za-z_\u4e00-\u9fff][\w./-]*(?: [\w./-]+)*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})  # not text to some readers

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.tables import Table
+from features.preparing.tables import Table
 from pipeline.declaring.sniffing import Written
 
 _SAMPLE = 5000

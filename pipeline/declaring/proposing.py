@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.declaring.names import bare
 from pipeline.declaring.profiling import Column, Profile, chinese_share, has_kana
 from pipeline.declaring.roles import Roles
-from pipeline.params import Params
+from pipeline.settings.params import Params
 
 _CHINESE = 0.2  # share of Chinese letters from which words are found by jieba
 _LENGTHS = (32, 64, 128, 256)  # pieces; a step is chosen that holds nine texts in ten

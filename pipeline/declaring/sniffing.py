@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from features.errors import InputError
-from features.tables import Table, TableFormat
+from features.preparing.tables import Table, TableFormat
 from pipeline.declaring.names import KNOWN, bare
 
 # Commas last: texts are full of them, so that another mark that fits as well is the likelier one.
@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 class Written:
     """How a file is written, and the first records under that reading.
 
-    form: what `features.tables.Table` takes. agreeing: share of the records as wide as most are.
+    form: what `features.preparing.tables.Table` takes. agreeing: share of the records as wide as most are.
     """
 
     form: TableFormat

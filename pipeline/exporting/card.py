@@ -9,8 +9,8 @@ from pathlib import Path
 
 from features.labels import Labels
 from pipeline.exporting.checking import Check
-from pipeline.metrics import Metrics
-from pipeline.results import Evaluation
+from pipeline.measuring.metrics import Metrics
+from pipeline.measuring.results import Evaluation
 
 USAGE = """\
 import json

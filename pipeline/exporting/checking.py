@@ -16,7 +16,7 @@ from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
 from pipeline.exporting.runtime import Answers, ExportedModel
-from pipeline.predictions import Predictions
+from pipeline.measuring.predictions import Predictions
 
 LABELS = 0.01  # share of the rows that may get another label, as near ties do; one row always may
 MEAN = 0.01  # mean difference allowed: of a probability, or of a regressor's value in labels

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from features import weights
-from features.layers import Stack, layer_stack
+from features.encoding import weights
+from features.encoding.layers import Stack, layer_stack
 from heads.base import HeadInput
 from heads.masking import masked_mean
-from pipeline.data import Selection
 from pipeline.inference.loading import Parts
+from pipeline.loading.data import Selection
 
 
 class Answer(NamedTuple):

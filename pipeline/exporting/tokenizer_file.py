@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from features import weights
+from features.encoding import weights
 
-# As `features.cleaning.clean_text`, in the same order, in the syntax of the tokenizers' own expressions.
+# As `clean_text`, in the same order, in the syntax of the tokenizers' own expressions.
 _CLEANING = (
     (r"(?i)<br\s*/?>", " "),
     (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.fetching.downloading import FetchError, describe_status, download
-from pipeline.presets import Download
+from pipeline.settings.presets import Download
 
 Progress = Callable[[int, int | None], None]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import h5py
 
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
 from features.labels import Labels
-from features.manifest import Manifest
+from features.storing.manifest import Manifest
 from heads.base import Head, head_class
 from heads.saving import HeadConfig, load_head
 from heads.tasks import Task
 from pipeline import layout
-from pipeline.params import CorpusParams, Params, RunParams, load_params
-from pipeline.schema import dictionary_of, label_map
+from pipeline.settings.params import CorpusParams, Params, RunParams, load_params
+from pipeline.settings.schema import dictionary_of, label_map
 
 # What would make the vectors of new texts other than those the head learned from.
 _SAME = ("weights", "tokenizer", "max_length", "dim")

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from features.cleaning import clean_text
 from features.encoded import EncodedBatch, Text
 from features.errors import InputError
+from features.preparing.cleaning import clean_text
 from features.words import Segmenter, segmenter
 from heads.base import HeadInput
-from pipeline.data import Selection
+from pipeline.drawing.word_attention import WordAttention, attention_per_word, joined_spans
 from pipeline.inference.loading import Parts, load_parts
-from pipeline.params import PARAMS
-from pipeline.predictions import Predictions
-from pipeline.word_attention import WordAttention, attention_per_word, joined_spans
+from pipeline.loading.data import Selection
+from pipeline.measuring.predictions import Predictions
+from pipeline.settings.params import PARAMS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Prediction:
     predicted: label value. label: its name.
     value: in label units: the expected label sum_k k p(k), or a regressor's raw output; it means something
         for ratings only.
-    confidence: in [0, 1], as `pipeline.predictions.Predictions.confidence` defines it.
+    confidence: in [0, 1], as `pipeline.measuring.predictions.Predictions.confidence` defines it.
     probabilities: one a label in the order of the labels, summing to 1; None from a plain regressor.
     attention: where the head looked, if that was asked for and the head attends.
     truncated: whether the text is longer than what the encoder reads, so that its end does not count.

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from features.cleaning import clean_text
 from features.encoded import Text
 from features.errors import InputError
-from features.tables import RawRow, Table, TableFormat
+from features.preparing.cleaning import clean_text
+from features.preparing.tables import RawRow, Table, TableFormat
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.records import EMPTY, as_fields, column_names, no_fields
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from features.labels import Labels
+from pipeline.drawing.word_attention import WordAttention
 from pipeline.inference.predictor import Prediction
-from pipeline.word_attention import WordAttention
 
 _BAR = 30  # cells of a full bar
 _TOP = 8  # words named in the list of those most looked at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.headlines import Headline
+from pipeline.measuring.headlines import Headline
 from pipeline.report.rendering import number, percent
 from pipeline.report.scales import Scale, round_ticks
 
@@ -29,7 +29,7 @@ class Axis:
 def headline_axis(values: Sequence[float], headline: Headline, bottom: float, top: float) -> Axis:
     """An axis from `bottom` to `top` that holds all values with a margin, and nothing that cannot be.
 
-    >>> from pipeline.headlines import HEADLINES
+    >>> from pipeline.measuring.headlines import HEADLINES
     >>> [tick.text for tick in headline_axis([0.31, 0.52], HEADLINES["accuracy"], 100, 0).ticks]
     ['30 %', '35 %', '40 %', '45 %', '50 %']
     """

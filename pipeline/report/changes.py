@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from pipeline.predictions import Predictions
+from pipeline.measuring.predictions import Predictions
 from pipeline.report.gather import CorpusResults, RunResults
 from pipeline.report.learning.curves import LearningCurve
 from pipeline.report.mistakes import LENGTH, group_name, most_telling

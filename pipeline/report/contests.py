@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.headlines import headline_difference
-from pipeline.intervals import Comparison, Interval, Verdict, compare, holm, verdict
-from pipeline.predictions import Predictions
+from pipeline.measuring.headlines import headline_difference
+from pipeline.measuring.intervals import Comparison, Interval, Verdict, compare, holm, verdict
+from pipeline.measuring.predictions import Predictions
 from pipeline.report.gather import CorpusResults, RunResults
 
 

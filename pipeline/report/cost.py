@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.headlines import Headline, headline_interval
-from pipeline.intervals import Interval
-from pipeline.predictions import Predictions
+from pipeline.measuring.headlines import Headline, headline_interval
+from pipeline.measuring.intervals import Interval
+from pipeline.measuring.predictions import Predictions
 from pipeline.report.axes import Tick, headline_axis
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import duration, figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.fits import Fit
+from pipeline.learning.fits import Fit
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import number
 from pipeline.report.scales import Scale

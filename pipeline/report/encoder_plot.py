@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.headlines import Headline
-from pipeline.intervals import Interval
+from pipeline.measuring.headlines import Headline
+from pipeline.measuring.intervals import Interval
 from pipeline.report.axes import Tick, headline_axis
 from pipeline.report.rendering import duration, figure
 from pipeline.report.scales import Scale, decade_ticks

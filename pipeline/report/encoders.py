@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline import layout
-from pipeline.encode_cost import EncodeCost
-from pipeline.headlines import Headline, headline_difference, headline_interval
-from pipeline.intervals import Comparison, Interval, Verdict, compare, holm, verdict
+from pipeline.extracting.encode_cost import EncodeCost
+from pipeline.measuring.headlines import Headline, headline_difference, headline_interval
+from pipeline.measuring.intervals import Comparison, Interval, Verdict, compare, holm, verdict
 from pipeline.report.choosing import best_run
 from pipeline.report.encoder_plot import EncoderPlot, encoder_plot
 from pipeline.report.gather import CorpusResults, RunResults

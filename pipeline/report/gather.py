@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 from features.corpus import Corpus
 from features.errors import InputError
-from features.extraction import ExtractionSummary
-from features.index import Index
-from features.manifest import Manifest
+from features.storing.extraction import ExtractionSummary
+from features.storing.index import Index
+from features.storing.manifest import Manifest
 from pipeline import layout
 from pipeline.baselines import Baseline
-from pipeline.fits import Fit, read_fits
-from pipeline.headlines import HEADLINES, Headline
-from pipeline.params import CorpusParams, Params, RunParams, TrainingParams
-from pipeline.predictions import Predictions
+from pipeline.drawing.word_attention import Heatmaps, read_heatmaps
+from pipeline.learning.fits import Fit, read_fits
+from pipeline.measuring.headlines import HEADLINES, Headline
+from pipeline.measuring.predictions import Predictions
+from pipeline.measuring.results import Evaluation, read_evaluation, read_metrics
 from pipeline.prepare import Summary
-from pipeline.results import Evaluation, read_evaluation, read_metrics
+from pipeline.settings.params import CorpusParams, Params, RunParams, TrainingParams
 from pipeline.tsne import read_map
-from pipeline.word_attention import Heatmaps, read_heatmaps
 from pipeline.words import WordList, WordLists
 from pipeline.writing import read_json
 

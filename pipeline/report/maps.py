@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.predictions import Predictions
+from pipeline.measuring.predictions import Predictions
 from pipeline.report.gather import CorpusResults
 from pipeline.tsne import fitting_perplexity
 

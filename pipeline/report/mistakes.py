@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.corpus import Corpus
-from pipeline.predictions import Predictions
+from pipeline.measuring.predictions import Predictions
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import excerpt
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import layout
-from pipeline.headlines import headline_interval
-from pipeline.intervals import Interval
-from pipeline.params import Params
+from pipeline.drawing.style import label_colours
+from pipeline.measuring.headlines import headline_interval
+from pipeline.measuring.intervals import Interval
 from pipeline.report.agreement import agreements
 from pipeline.report.case.group import group_case
 from pipeline.report.changes import change_names, changes, opening_change
@@ -33,7 +33,7 @@ from pipeline.report.rounding import decodings
 from pipeline.report.seeds import Over, over_seeds
 from pipeline.report.shading import shaded_texts
 from pipeline.report.table import Column, Line, brief_table, metric_columns, runs_table
-from pipeline.style import label_colours
+from pipeline.settings.params import Params
 
 _SCRIPTS = (
     "theme.js",

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from features.labels import Labels
-from pipeline.metrics import confusion, neighbours_right
-from pipeline.predictions import Predictions
+from pipeline.measuring.metrics import confusion, neighbours_right
+from pipeline.measuring.predictions import Predictions
 from pipeline.report.gather import CorpusResults
 from pipeline.report.table import kind_of
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline import layout
-from pipeline.fidelity_result import read_fidelity
-from pipeline.params import Params
+from pipeline.measuring.fidelity_result import read_fidelity
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import duration
+from pipeline.settings.params import Params
 
 _PACKAGES = (
     "torch",

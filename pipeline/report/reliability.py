@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.calibration import Bin, Calibrated, Calibration, calibration
+from pipeline.measuring.calibration import Bin, Calibrated, Calibration, calibration
 from pipeline.report.axes import Tick
 from pipeline.report.gather import CorpusResults, RunResults
 from pipeline.report.rendering import percent, thousands

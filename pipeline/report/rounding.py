@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.metrics import Metrics
+from pipeline.measuring.metrics import Metrics
 from pipeline.report.gather import CorpusResults
 from pipeline.report.table import kind_of, mean_metrics
 

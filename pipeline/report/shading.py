@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from features.labels import Labels
+from pipeline.drawing.word_attention import Heatmap
 from pipeline.report.gather import RunResults
 from pipeline.report.rendering import excerpt
-from pipeline.word_attention import Heatmap
 
 _UNSEEN = 2000  # characters shown of a stretch without a word that the head saw
 _WORD = 120  # characters shown of one word

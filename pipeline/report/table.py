@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.metrics import Metrics, RatingMetrics
+from pipeline.measuring.metrics import Metrics, RatingMetrics
 from pipeline.report.gather import BaselineResults, CorpusResults, RunResults
 from pipeline.report.rendering import number, percent, thousands
 from pipeline.report.seeds import over_seeds

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from features.labels import Labels
+from pipeline.drawing.word_attention import WordAttention
 from pipeline.inference import Prediction
-from pipeline.word_attention import WordAttention
 
 
 def as_answer(prediction: Prediction, labels: Labels) -> dict[str, Any]:

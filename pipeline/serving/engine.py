@@ -18,9 +18,9 @@ from heads.errors import HeadError
 from heads.saving import CONFIG
 from pipeline import layout
 from pipeline.inference import Predictor
-from pipeline.params import PARAMS, Params, load_params
-from pipeline.schema import label_map
 from pipeline.serving.answers import as_answer
+from pipeline.settings.params import PARAMS, Params, load_params
+from pipeline.settings.schema import label_map
 
 LONGEST = 20_000  # characters of a text; no encoder here reads more than a few thousand
 _LOADED = 4  # runs held in memory at once, each with its encoder

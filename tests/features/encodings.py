@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from features.encoded import EncodedBatch, Text
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from tests.features.tiny_models import LAYERS, POSITIONS
 
 TEXTS = [

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoded import EncodedBatch, Text
-from features.manifest import Manifest, text_digest
+from features.storing.manifest import Manifest, text_digest
 
 
 def fake_manifest(**changes: object) -> Manifest:

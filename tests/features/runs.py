@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoded import Text
-from features.extraction import ExtractionSummary, extract
-from features.manifest import Manifest
-from features.quantising import dequantise, quantise
-from features.reading import FeatureStore
+from features.storing.extraction import ExtractionSummary, extract
+from features.storing.manifest import Manifest
+from features.storing.quantising import dequantise, quantise
+from features.storing.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, expected
 
 

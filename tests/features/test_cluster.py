@@ -14,10 +14,10 @@ from features.cluster.recipe import FrozenRecipe
 from features.cluster.reports import State
 from features.cluster.settings import Settings
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
-from features.extraction import extract
-from features.parity import LOWEST, POOLED
-from features.reading import FeatureStore
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.parity import LOWEST, POOLED
+from features.storing.extraction import extract
+from features.storing.reading import FeatureStore
 from features.texts import StoredTexts
 from tests.features.cluster_runs import SHARD_BYTES, FakeRecipe, digests_of, encoded, run_on_cluster
 from tests.features.encodings import TEXTS

@@ -10,7 +10,7 @@ import pytest
 from features.cluster.connection import connected, import_ray
 from features.cluster.recipe import FrozenRecipe
 from features.cluster.settings import PREFIX, Settings, read_settings
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
 from tests.features.tiny_models import POSITIONS, write_tiny
 

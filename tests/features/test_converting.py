@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import forecast
 from features.encoded import Text
 from features.errors import InputError
-from features.manifest import Manifest
+from features.storing import forecast
+from features.storing.manifest import Manifest
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import Run, run, texts_of
 
@@ -98,7 +98,7 @@ def test_a_conversion_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: 
 
 def test_pooled_vectors_do_not_depend_on_the_form_at_rest(tmp_path: Path) -> None:
     """They are computed before tokens are rounded, to the last bit the same in every form."""
-    from features.reading import FeatureStore
+    from features.storing.reading import FeatureStore
 
     for tokens in ("float16", "int8", "none"):
         extract_as(tmp_path / tokens, tokens)

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.durable import verify
 from features.errors import InputError
-from features.extraction import extract
-from features.shards import read_shard
-from features.store import text_digests
+from features.storing.durable import verify
+from features.storing.extraction import extract
+from features.storing.shards import read_shard
+from features.storing.store import text_digests
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import assert_holds, run, texts_of
 
@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import InputError
-from features.extraction import extract
+from features.storing.extraction import extract
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of
 

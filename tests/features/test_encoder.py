@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from features.encoding.parity import plain_forward
 from features.errors import InputError
-from features.parity import plain_forward
 from tests.features.encodings import EVERY, TEXTS, load, restored
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, WITH_POOLER, write_tiny
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.cleaning import clean_text
 from features.corpus import Corpus
 from features.errors import InputError
-from features.ingest import Columns, Ingested, SplitPlan, ingest
 from features.labels import rating_labels
-from features.splits import SPLITS
+from features.preparing.cleaning import clean_text
+from features.preparing.ingest import Columns, Ingested, SplitPlan, ingest
+from features.preparing.splits import SPLITS
 from tests.features.plain_ingest import PlainCorpus, plain_clean, plain_ingest
 
 HEADER = ["Movie", "Star", "Comment", "More", "Part", "Sentence"]

@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2Model
 from transformers.utils import logging as transformers_logging
 
-from features import encoder as encoder_module
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding import encoder as encoder_module
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.weights import quiet_transformers
 from features.errors import InputError
-from features.manifest import Manifest, code_fingerprint
-from features.weights import quiet_transformers
+from features.storing.manifest import Manifest, code_fingerprint
 from tests.features.tiny_models import LAYERS, POSITIONS, write_tiny
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.cleaning import clean_text
 from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
-from features.ingest import Columns, Ingested, SplitPlan, ingest
 from features.labels import class_labels, rating_labels
-from features.tables import TableFormat
+from features.preparing.cleaning import clean_text
+from features.preparing.ingest import Columns, Ingested, SplitPlan, ingest
+from features.preparing.tables import TableFormat
 
 RATINGS = rating_labels(1, 5)
 PLAN = SplitPlan(test=1, validation=1, seed=1)

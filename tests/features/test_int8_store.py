@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-from features.durable import verify
 from features.errors import InputError
-from features.forecast import entry_bytes, estimate
-from features.reading import FeatureStore
-from features.shards import ShardError, read_shard
-from features.store import Store, text_digests
-from features.writing import ShardWriter
+from features.storing.durable import verify
+from features.storing.forecast import entry_bytes, estimate
+from features.storing.reading import FeatureStore
+from features.storing.shards import ShardError, read_shard
+from features.storing.store import Store, text_digests
+from features.storing.writing import ShardWriter
 from tests.features.fake_encoder import FakeEncoder, expected, fake_manifest
 from tests.features.runs import as_kept, run, texts_of
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from features.encoded import Text
-from features.extraction import extract
-from features.layers import Stack
+from features.encoding.layers import Stack
+from features.storing.extraction import extract
 from tests.features.encodings import load
 from tests.features.tiny_models import write_tiny
 

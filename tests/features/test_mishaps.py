@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import forecast
-from features.durable import PARTIAL
 from features.errors import InputError
-from features.reading import FeatureStore
+from features.storing import forecast
+from features.storing.durable import PARTIAL
+from features.storing.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import run, texts_of
 

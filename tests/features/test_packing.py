@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from features import packing
-from features.fusing import FrozenLinear
+from features.encoding import packing
+from features.encoding.fusing import FrozenLinear
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=30)
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
-from features.padding import STRATEGIES, Strategy, compare_padding, encode_padded, plan_batches
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.padding import STRATEGIES, Strategy, compare_padding, encode_padded, plan_batches
 from tests.features.tiny_models import ARCHITECTURES, POSITIONS, write_tiny
 
 TEXTS = [

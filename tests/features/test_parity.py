@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.parity import Parity, check_parity
 from features.errors import InputError
-from features.parity import Parity, check_parity
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, POSITIONS, write_tiny
 
 

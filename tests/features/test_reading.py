@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features import reading
 from features.encoded import EncodedBatch, Text
 from features.errors import InputError
-from features.extraction import extract
-from features.reading import FeatureStore
+from features.storing import reading
+from features.storing.extraction import extract
+from features.storing.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, expected, fake_manifest
 
 TEXTS = [Text(f"text {number} " + "word " * (number % 9)) for number in range(90)]

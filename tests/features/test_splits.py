@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from features.splits import (
+from features.preparing.splits import (
     TEST,
     TRAIN,
     VALIDATION,

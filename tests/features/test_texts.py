@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.encoded import Text
+from features.preparing.splits import TEST, TRAIN, assign_splits
 from features.preparing.spool import Spool
-from features.splits import TEST, TRAIN, assign_splits
+from features.preparing.units import Units, name_digests, number_digests, renumber, unit_hash
 from features.strings import Strings
 from features.texts import StoredTexts
-from features.units import Units, name_digests, number_digests, renumber, unit_hash
 
 TEXTS = [Text("一"), Text("two", "zwei"), Text(""), Text("four", "")]
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.encoded import Text
+from features.encoding.tokenising import Tokenized, tokenize
+from features.encoding.weights import load_tokenizer
 from features.errors import InputError
-from features.tokenising import Tokenized, tokenize
-from features.weights import load_tokenizer
 from tests.features.tiny_models import write_tiny
 
 LETTERS = st.text(st.sampled_from("abz AZ,.!é电影好 \t\U0001f600ü"), max_size=40)

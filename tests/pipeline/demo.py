@@ -9,11 +9,11 @@ import numpy as np
 
 from features.corpus import Corpus
 from features.encoded import EncodedBatch, Text
-from features.extraction import extract
 from features.labels import rating_labels
-from features.reading import FeatureStore
-from features.splits import assign_splits
-from pipeline.data import HeadData, Selection
+from features.preparing.splits import assign_splits
+from features.storing.extraction import extract
+from features.storing.reading import FeatureStore
+from pipeline.loading.data import HeadData, Selection
 from tests.features.fake_encoder import FakeEncoder
 
 WORDS = ("poor", "fair", "good")

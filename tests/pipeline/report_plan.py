@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.params import Params
+from pipeline.settings.params import Params
 
 NASTY = (
     "<script>document.title='owned'</script> & \"quotes\" 'single' </script><!--",

@@ -10,20 +10,20 @@ import numpy.typing as npt
 
 from features.corpus import Corpus
 from features.encoded import Text
-from features.extraction import ExtractionSummary
 from features.labels import class_labels, rating_labels
-from features.splits import SPLITS
+from features.preparing.splits import SPLITS
+from features.storing.extraction import ExtractionSummary
 from features.words import segmenter
 from pipeline.baselines import Baseline, constant_labels
-from pipeline.calibration import Calibrated, calibration
-from pipeline.fits import Epoch, Fit
-from pipeline.metrics import measure
-from pipeline.params import Params
-from pipeline.predictions import Predictions, constant_predictions
+from pipeline.drawing.word_attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
+from pipeline.learning.fits import Epoch, Fit
+from pipeline.measuring.calibration import Calibrated, calibration
+from pipeline.measuring.metrics import measure
+from pipeline.measuring.predictions import Predictions, constant_predictions
+from pipeline.measuring.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.prepare import Summary
 from pipeline.report.gather import BaselineResults, CorpusResults, Reject, RunResults
-from pipeline.results import Evaluation, GroupMetrics, SeedMetrics
-from pipeline.word_attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
+from pipeline.settings.params import Params
 from pipeline.words import WordLists, count_words, find_words
 from tests.features.fake_encoder import fake_manifest
 from tests.pipeline.report_plan import NASTY, Plan, make_params

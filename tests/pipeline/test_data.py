@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from features.errors import InputError
-from pipeline.data import HeadData
-from pipeline.run_data import absolute_layers
+from pipeline.loading.data import HeadData
+from pipeline.loading.run_data import absolute_layers
 from tests.pipeline.demo import make_corpus, make_data
 
 BOTH = frozenset({"pooled", "tokens"})

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from features.extraction import ExtractionSummary
-from pipeline.encode_cost import LEDGER, EncodeCost, describe_machine, encode_cost, note_encoding
+from features.storing.extraction import ExtractionSummary
+from pipeline.extracting.encode_cost import LEDGER, EncodeCost, describe_machine, encode_cost, note_encoding
 
 
 def summary(new: int, new_tokens: int, seconds: float) -> ExtractionSummary:

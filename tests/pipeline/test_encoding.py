@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from features.encoder import EncoderSpec
+from features.encoding.encoder import EncoderSpec
 from features.errors import InputError
-from pipeline.encoding import encoder_spec
-from pipeline.params import Params, load_params
+from pipeline.extracting.encoding import encoder_spec
+from pipeline.settings.params import Params, load_params
 
 PARAMS = """
 encoders:

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from heads.tasks import build_task
-from pipeline.calibration import Calibrated, Calibration, calibration
 from pipeline.evaluate import at_unit_temperature, measure_groups, short_metrics
-from pipeline.metrics import measure
-from pipeline.predictions import Predictions, constant_predictions
-from pipeline.results import Evaluation, SeedMetrics, read_evaluation
+from pipeline.measuring.calibration import Calibrated, Calibration, calibration
+from pipeline.measuring.metrics import measure
+from pipeline.measuring.predictions import Predictions, constant_predictions
+from pipeline.measuring.results import Evaluation, SeedMetrics, read_evaluation
 from pipeline.writing import write_json
 from tests.pipeline.demo import make_corpus
 

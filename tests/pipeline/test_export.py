@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.cleaning import clean_text
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
-from features.weights import load_tokenizer
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.weights import load_tokenizer
+from features.preparing.cleaning import clean_text
 from pipeline import export, layout
 from pipeline.exporting.card import usage
 from pipeline.exporting.checking import check_export, compare
 from pipeline.exporting.runtime import Answers, ExportedModel
 from pipeline.exporting.tokenizer_file import write_tokenizer
 from pipeline.inference import Predictor
-from pipeline.predictions import Predictions
+from pipeline.measuring.predictions import Predictions
 from tests.features.tiny_models import write_tiny
 from tests.pipeline.films import MOODS, ROOT
 
@@ -204,7 +204,7 @@ def test_the_exported_tokenizer_cleans_and_cuts_as_the_pipeline(
     tokenizers: list[tuple[object, object]], text: str, pair: str | None
 ) -> None:
     """Raw texts and pairs become the pieces that the pipeline gets from the cleaned ones."""
-    from features.tokenising import tokenize
+    from features.encoding.tokenising import tokenize
 
     cleaned = Text(clean_text(text), None if pair is None else clean_text(pair))
     for ours, own in tokenizers:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.labels import Labels
 from heads.base import HeadShape, available_heads, build_head, head_class
 from heads.saving import HeadConfig

@@ -13,7 +13,7 @@ from features.errors import InputError
 from pipeline import fetch
 from pipeline.declaring.proposing import Entry
 from pipeline.fetching.downloading import FetchError, download
-from pipeline.presets import Download, Preset
+from pipeline.settings.presets import Download, Preset
 from tests.pipeline.loopback import COMMIT, Fault, Web, serving, zipped
 
 SECRET = "KGAT_0123456789abcdef"

@@ -10,14 +10,14 @@ import pytest
 
 from features.corpus import Corpus
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
-from features.extraction import extract
 from features.labels import rating_labels
-from features.reading import FeatureStore
+from features.storing.extraction import extract
+from features.storing.reading import FeatureStore
 from pipeline import fidelity
 from pipeline.fidelity import check, fill
-from pipeline.fidelity_result import Fidelity, read_fidelity
+from pipeline.measuring.fidelity_result import Fidelity, read_fidelity
 from pipeline.writing import write_json
 from tests.features.tiny_models import ARCHITECTURES, write_tiny, write_tiny_masked
 
@@ -75,7 +75,7 @@ def test_a_spoilt_cache_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
         batch = gather(reader, texts)
         return batch._replace(tokens=batch.tokens[::-1].copy())
 
-    monkeypatch.setattr("features.reading.TokenReader.gather", reversed_tokens)
+    monkeypatch.setattr("features.storing.reading.TokenReader.gather", reversed_tokens)
     spoilt, _ = check(corpus, store, encoder, count=18, seed=1)
     assert spoilt.fresh == sound.fresh
     assert spoilt.same < sound.same - 0.2

@@ -6,10 +6,10 @@ import numpy as np
 from fontTools.ttLib import TTFont
 
 from features.labels import Labels, class_labels, rating_labels
-from pipeline.fonts import chinese_font
-from pipeline.plots import plot_confusion, plot_distributions
-from pipeline.predictions import constant_predictions
-from pipeline.style import label_colours
+from pipeline.drawing.fonts import chinese_font
+from pipeline.drawing.plots import plot_confusion, plot_distributions
+from pipeline.drawing.style import label_colours
+from pipeline.measuring.predictions import constant_predictions
 
 
 def test_the_packaged_font_holds_the_characters_of_the_sample() -> None:

@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from features.errors import InputError
 from heads.base import HeadShape, build_head
 from heads.tasks import build_task
-from pipeline.lbfgs import STRENGTHS, LinearProblem, is_linear
-from pipeline.params import TrainingParams
-from pipeline.training import fit_head
+from pipeline.learning.lbfgs import STRENGTHS, LinearProblem, is_linear
+from pipeline.learning.training import fit_head
+from pipeline.settings.params import TrainingParams
 from tests.pipeline.demo import make_data
 
 POOLED = frozenset({"pooled"})

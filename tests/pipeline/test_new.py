@@ -10,7 +10,7 @@ from features.corpus import Corpus
 from features.encoded import Text
 from features.errors import InputError
 from pipeline import layout, new, prepare
-from pipeline.params import CorpusParams, load_params
+from pipeline.settings.params import CorpusParams, load_params
 
 PARAMS = """\
 # The one file to edit.

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from features.corpus import Corpus
+from features.encoding.padding import STRATEGIES, PaddingCost, Strategy
 from features.errors import InputError
-from features.padding import STRATEGIES, PaddingCost, Strategy
 from pipeline import layout, padding
 from pipeline.batching.page import MEASURES, speedups
 from pipeline.batching.results import EncoderFacts, HeadFigures, PaddingLine, PaddingReport
 from pipeline.batching.sample import SampleData, draw_sample
-from pipeline.params import TrainingParams
+from pipeline.settings.params import TrainingParams
 from pipeline.writing import read_json
 from tests.features.tiny_models import write_tiny
 

@@ -14,7 +14,7 @@ from features.errors import InputError
 from pipeline import layout, predict
 from pipeline.inference import Predictor
 from pipeline.inference.table import TableJob, predict_table
-from pipeline.predictions import Predictions
+from pipeline.measuring.predictions import Predictions
 from tests.pipeline.films import MOODS, PARAMS, RUNS, write
 
 

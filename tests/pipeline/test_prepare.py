@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.corpus import Corpus
-from features.extraction import ExtractionSummary, extract
+from features.storing.extraction import ExtractionSummary, extract
 from pipeline import layout
 from pipeline.prepare import main
 from pipeline.stage import run_stage

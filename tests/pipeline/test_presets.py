@@ -9,8 +9,8 @@ import pytest
 from features.corpus import Corpus
 from features.errors import InputError
 from pipeline import layout, new, prepare
-from pipeline.params import load_params
-from pipeline.presets import load_preset, preset_names
+from pipeline.settings.params import load_params
+from pipeline.settings.presets import load_preset, preset_names
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = preset_names(ROOT / "presets")

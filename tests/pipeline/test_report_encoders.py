@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline import layout
-from pipeline.encode_cost import EncodeCost
-from pipeline.headlines import headline_interval
+from pipeline.extracting.encode_cost import EncodeCost
+from pipeline.measuring.headlines import headline_interval
 from pipeline.report.choosing import best_run
 from pipeline.report.encoder_plot import round_range
 from pipeline.report.encoders import encoder_groups

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.intervals import accuracy_interval, compare, error_interval, holm, mcnemar, mean_interval
-from pipeline.predictions import Predictions
+from pipeline.measuring.intervals import (
+    accuracy_interval,
+    compare,
+    error_interval,
+    holm,
+    mcnemar,
+    mean_interval,
+)
+from pipeline.measuring.predictions import Predictions
 
 
 def rated(predicted: list[int], actual: list[int], value: list[float] | None = None) -> Predictions:

@@ -15,10 +15,10 @@ import pytest
 
 from features.corpus import Corpus
 from features.errors import InputError
-from features.extraction import extract
+from features.storing.extraction import extract
 from pipeline import attention, baselines, compare, evaluate, layout, prepare, train, tsne, words
-from pipeline.results import read_evaluation
-from pipeline.word_attention import read_heatmaps
+from pipeline.drawing.word_attention import read_heatmaps
+from pipeline.measuring.results import read_evaluation
 from pipeline.writing import write_json
 from tests.pipeline.demo import RatingEncoder, make_corpus
 

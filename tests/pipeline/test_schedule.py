@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from pipeline.schedule import Kind, rate_factor
+from pipeline.learning.schedule import Kind, rate_factor
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))

@@ -15,7 +15,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from features.encoded import Text
-from features.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
 from pipeline.sklearn_encoder import EncoderTransformer
 from tests.features.tiny_models import write_tiny

@@ -10,13 +10,13 @@ import pytest
 
 from features.corpus import Corpus
 from features.encoded import Text
-from features.encoder import FrozenEncoder
-from features.extraction import extract
+from features.encoding.encoder import FrozenEncoder
 from features.labels import rating_labels
-from features.manifest import Manifest
-from features.reading import FeatureStore
+from features.storing.extraction import extract
+from features.storing.manifest import Manifest
+from features.storing.reading import FeatureStore
 from pipeline import layout
-from pipeline.encode_cost import note_encoding
+from pipeline.extracting.encode_cost import note_encoding
 from pipeline.store import main
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of

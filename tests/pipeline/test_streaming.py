@@ -11,8 +11,8 @@ import torch
 
 from features.errors import InputError
 from heads.base import HeadShape, build_head
-from pipeline.memory import VARIABLE, token_memory
-from pipeline.training import score
+from pipeline.learning.training import score
+from pipeline.loading.memory import VARIABLE, token_memory
 from tests.pipeline.demo import make_data
 
 TOKENS = frozenset({"tokens"})
@@ -69,8 +69,8 @@ import re, sys
 from pathlib import Path
 import numpy as np
 from benchmarks.attention_epoch import SELECTION, Labelled
-from features.reading import FeatureStore
-from pipeline.data import HeadData
+from features.storing.reading import FeatureStore
+from pipeline.loading.data import HeadData
 store = FeatureStore.open(Path(sys.argv[1]))
 data = HeadData(Labelled(np.zeros(len(store.rows), np.int64)), store, SELECTION)
 rows = np.arange(len(store.rows))

@@ -7,9 +7,9 @@ import torch
 
 from heads.base import Head, HeadShape, build_head, head_class
 from heads.tasks import Task, build_task
-from pipeline.params import TrainingParams
-from pipeline.scoring import predict
-from pipeline.training import Fit, fit_head, score
+from pipeline.learning.scoring import predict
+from pipeline.learning.training import Fit, fit_head, score
+from pipeline.settings.params import TrainingParams
 from tests.pipeline.demo import make_data
 
 SETTINGS = TrainingParams(epochs=80, batch_size=16, learning_rate=0.02, patience=10)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from features.corpus import Corpus
 from features.errors import InputError
-from pipeline.headlines import headline_interval
-from pipeline.intervals import Interval
-from pipeline.metrics import measure
-from pipeline.predictions import Predictions, constant_predictions
+from pipeline.measuring.headlines import headline_interval
+from pipeline.measuring.intervals import Interval
+from pipeline.measuring.metrics import measure
+from pipeline.measuring.predictions import Predictions, constant_predictions
 from pipeline.report.case.map import CaseMap, case_map
 from pipeline.report.case.words import CaseWords, case_words
 from pipeline.report.gather import CorpusResults

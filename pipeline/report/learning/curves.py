@@ -9,9 +9,9 @@ from itertools import takewhile
 
 import numpy as np
 
-from pipeline.headlines import headline_difference, headline_interval
-from pipeline.intervals import Interval
-from pipeline.metrics import Metrics
+from pipeline.measuring.headlines import headline_difference, headline_interval
+from pipeline.measuring.intervals import Interval
+from pipeline.measuring.metrics import Metrics
 from pipeline.report.gather import CorpusResults, RunResults
 from pipeline.report.seeds import Over, over_seeds
 from pipeline.report.table import kind_of, mean_metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.headlines import Headline, headline_interval
+from pipeline.measuring.headlines import Headline, headline_interval
 from pipeline.report.axes import Axis, Tick, headline_axis
 from pipeline.report.cost import spread
 from pipeline.report.gather import CorpusResults

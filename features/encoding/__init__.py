@@ -1,0 +1,1 @@
+"""The frozen encoder: texts in, vectors out."""

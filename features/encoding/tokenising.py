@@ -1,0 +1,124 @@
+"""From texts to pieces: ids, character spans and segments of many texts as flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.encoded import Text
+from features.encoding.packing import positions_of, starts_of
+from features.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """The pieces of B texts, one text after another; T is the sum of their lengths.
+
+    lengths: (B,) int32, special tokens included, after truncation.
+    piece_ids: (T,) int32, ids in the tokenizer's vocabulary.
+    type_ids: (T,) int8, the tokenizer's own segment numbers, which some models embed.
+    char_spans: (T, 2) int32, start and end of each piece in its text's characters; (0, 0) for specials.
+    segments: (T,) int8, 0 for a piece of the text, 1 of its pair, -1 for special tokens.
+    """
+
+    lengths: npt.NDArray[np.int32]
+    piece_ids: npt.NDArray[np.int32]
+    type_ids: npt.NDArray[np.int8]
+    char_spans: npt.NDArray[np.int32]
+    segments: npt.NDArray[np.int8]
+
+    def take(self, order: npt.NDArray[np.int64]) -> Tokenized:
+        """The texts at positions `order`, in that order."""
+        lengths = self.lengths[order]
+        pieces = np.repeat(starts_of(self.lengths)[order], lengths) + positions_of(lengths)
+        return Tokenized(
+            lengths,
+            self.piece_ids[pieces],
+            self.type_ids[pieces],
+            self.char_spans[pieces],
+            self.segments[pieces],
+        )
+
+    def cut(self, first: int, end: int) -> Tokenized:
+        """The texts from position `first` up to `end`, as views."""
+        start, stop = int(self.lengths[:first].sum()), int(self.lengths[:end].sum())
+        return Tokenized(
+            self.lengths[first:end],
+            self.piece_ids[start:stop],
+            self.type_ids[start:stop],
+            self.char_spans[start:stop],
+            self.segments[start:stop],
+        )
+
+
+def tokenize(tokenizer: Any, texts: Sequence[Text], max_length: int) -> Tokenized:
+    """Cut texts (and pairs) into pieces with a fast tokenizer, truncating the longer of a pair first.
+
+    Raises:
+        InputError: a text holds half a surrogate pair, which no tokenizer can read.
+    """
+    encodings = [] if not texts else _encodings(tokenizer, texts, max_length)
+    lengths = np.fromiter(map(len, encodings), np.int32, len(encodings))
+    total = int(lengths.sum())
+
+    def flat(values: Any, dtype: Any) -> npt.NDArray[Any]:
+        return np.fromiter(chain.from_iterable(values), dtype, total)
+
+    offsets = chain.from_iterable(encoding.offsets for encoding in encodings)
+    spans = np.fromiter(chain.from_iterable(offsets), np.int32, 2 * total)
+    special = flat((encoding.special_tokens_mask for encoding in encodings), np.int8)
+    sequences = flat((_sequence_numbers(encoding) for encoding in encodings), np.int8)
+    segments = np.where(special == 1, np.int8(-1), sequences)
+    return Tokenized(
+        lengths=lengths,
+        piece_ids=flat((encoding.ids for encoding in encodings), np.int32),
+        type_ids=flat((encoding.type_ids for encoding in encodings), np.int8),
+        char_spans=np.where((segments >= 0)[:, None], spans.reshape(-1, 2), np.int32(0)),
+        segments=segments,
+    )
+
+
+def _encodings(tokenizer: Any, texts: Sequence[Text], max_length: int) -> list[Any]:
+    for position, pair in enumerate(texts):
+        for text in pair:
+            if text is not None and not _readable(text):
+                raise InputError(
+                    f"text {position} holds half a surrogate pair ({text[:80]!r}), expected valid Unicode; "
+                    f"clean the text before it is encoded"
+                )
+    plain = [index for index, text in enumerate(texts) if text.pair is None]
+    paired = [index for index, text in enumerate(texts) if text.pair is not None]
+    found: list[Any] = [None] * len(texts)
+    for rows, with_pair in ((plain, False), (paired, True)):
+        if not rows:
+            continue
+        given = [[texts[row].text for row in rows]]
+        if with_pair:
+            given.append([texts[row].pair or "" for row in rows])
+        batch = tokenizer(
+            *given,
+            truncation="longest_first",
+            max_length=max_length,
+            padding=False,
+            return_attention_mask=False,
+        )
+        for row, encoding in zip(rows, batch.encodings, strict=True):
+            found[row] = encoding
+    return found
+
+
+def _sequence_numbers(encoding: Any) -> list[int]:
+    return [-1 if number is None else number for number in encoding.sequence_ids]
+
+
+def _readable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

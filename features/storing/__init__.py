@@ -1,0 +1,1 @@
+"""The store: shards that are written once, and the corpora published from them."""

@@ -1,0 +1,1 @@
+"""Which engine encodes, on which machines."""

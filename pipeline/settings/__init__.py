@@ -1,0 +1,1 @@
+"""What `params.yaml` and the presets may say."""
