@@ -15,6 +15,12 @@ from features.errors import InputError
 from tests.features.tiny_models import POSITIONS, write_tiny
 
 
+@pytest.fixture(autouse=True)
+def _stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An actor enters the project's folder; a test leaves it again."""
+    monkeypatch.chdir(Path.cwd())
+
+
 def test_without_settings_an_actor_has_one_cpu() -> None:
     """The defaults are as many actors as there is room for, of one CPU and one thread, on a shared store."""
     settings = read_settings({})

@@ -62,6 +62,7 @@ class Visit:
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page: Page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(60_000)  # a busy machine takes its time
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))

@@ -31,9 +31,9 @@ from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))
 EXAMPLES = (
-    "intervals",
-    "fits",
-    "word_attention",
+    "measuring.intervals",
+    "learning.fits",
+    "drawing.word_attention",
     "report.clouds",
     "report.cost",
     "report.maps",
@@ -41,8 +41,8 @@ EXAMPLES = (
     "report.learning.curves",
     "report.rendering",
     "report.seeds",
-    "calibration",
-    "headlines",
+    "measuring.calibration",
+    "measuring.headlines",
     "report.scales",
     "report.encoder_plot",
     "tsne",

@@ -16,6 +16,7 @@ from pipeline.loading.memory import VARIABLE, token_memory
 from tests.pipeline.demo import make_data
 
 TOKENS = frozenset({"tokens"})
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -94,7 +95,7 @@ def test_streaming_stays_within_its_memory(tmp_path: Path) -> None:
     store_reader(tmp_path, lengths, tokens, "float16")
     grown = {}
     for allowed in (16, 1000):
-        environment = {**os.environ, VARIABLE: f"{allowed}MB", "PYTHONPATH": os.getcwd()}  # noqa: PTH109
+        environment = {**os.environ, VARIABLE: f"{allowed}MB", "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-W", "ignore", "-c", CHILD, str(tmp_path / "out")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
