@@ -128,8 +128,9 @@ class Queue:
 
 
 def guided(left: int, largest: int, actors: int) -> int:
-    """Tokens of the next chunk when `left` tokens wait for `actors` actors."""
-    return min(largest, max(_SMALLEST, round(_SHARE * left / max(actors, 1))))
+    """Tokens of the next chunk: a share of the `left` ones; an actor that is alone waits for nobody."""
+    share = _SHARE / actors if actors > 1 else 1.0
+    return min(largest, max(_SMALLEST, round(share * left)))
 
 
 def largest_chunk(rate: float, shard_tokens: int) -> int:
