@@ -111,7 +111,7 @@ def measure_groups(corpus: Corpus, predictions: Predictions) -> tuple[GroupMetri
     group = corpus.group[predictions.rows]
     result = []
     for code in np.unique(group[group >= 0]):
-        part = _subset(predictions, np.flatnonzero(group == code))
+        part = predictions.take(np.flatnonzero(group == code))
         result.append(GroupMetrics(corpus.groups[code], measure(part, ordered=corpus.labels.ordered)))
     return tuple(sorted(result, key=lambda item: (-item.metrics.n, item.group)))
 
@@ -126,19 +126,6 @@ def short_metrics(seed: SeedMetrics) -> dict[str, float]:
     if seed.calibrated is not None:
         figures["ece"] = seed.calibrated.after.ece
     return {name: round(value, 4) for name, value in figures.items()}
-
-
-def _subset(predictions: Predictions, chosen: np.ndarray) -> Predictions:
-    probabilities = predictions.probabilities
-    return Predictions(
-        predictions.rows[chosen],
-        predictions.actual[chosen],
-        predictions.predicted[chosen],
-        predictions.value[chosen],
-        None if probabilities is None else probabilities[chosen],
-        predictions.low,
-        predictions.size,
-    )
 
 
 def _draw(folder: Path, name: str, corpus: Corpus, predictions: Predictions) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
 from features.corpus import Corpus
-from features.errors import InputError
 from features.labels import Labels
-from heads.base import HeadShape, build_head, head_class
+from heads.base import HeadShape, head_class
 from heads.saving import HeadConfig, save_head
-from heads.tasks import Task, build_task
+from heads.tasks import Task
 from pipeline import layout
-from pipeline.learning.encoder_top import encoder_top
+from pipeline.learning.building import untrained
 from pipeline.learning.fits import Epoch, Fit
 from pipeline.learning.training import fit_head
-from pipeline.learning.training_rows import training_rows
 from pipeline.loading.data import HeadData
 from pipeline.loading.run_data import open_data
 from pipeline.settings.params import Params, RunParams, load_params
@@ -39,14 +34,7 @@ def main(name: str) -> None:
 
 def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:
     run, settings = params.run(name), params.training_of(name)
-    labels = corpus.labels
-    rows = _rows(name, run, corpus, seed)
-    torch.manual_seed(seed)
-    task = build_task(run.task, labels.low, labels.size, labels.ordered, run.task_options)
-    task.fit_loss(data.labels(rows["train"]))  # before the head is built: an output layer starts from it
-    shape = HeadShape(data.dim, data.layers, task.out_dim)
-    top = encoder_top(params, name, data.selection.layers)
-    head = build_head(run.head, shape, run.options, top, task.output_layer())
+    start = untrained(params, name, corpus, data, seed)
     with (
         tqdm(total=settings.epochs, desc=f"{name}, seed {seed}", unit="epoch") as bar,
         _Curves(name) as curves,
@@ -60,8 +48,9 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
             if seed == run.seeds[0]:
                 curves.add(epoch)
 
-        fit = fit_head(head, task, data, rows["train"], rows["validation"], settings, seed, on_epoch)
-    save_head(layout.head_folder(name, seed), head, _config(run, shape, task, labels, data, seed))
+        fit = fit_head(start.head, start.task, data, start.train, start.validation, settings, seed, on_epoch)
+    config = _config(run, start.shape, start.task, corpus.labels, data, seed)
+    save_head(layout.head_folder(name, seed), start.head, config)
     log.info(
         "%s: %d epochs in %.1f s, best %d with validation accuracy %.4f",
         name,
@@ -71,21 +60,6 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
         fit.epochs[fit.best].validation_accuracy,
     )
     return fit
-
-
-def _rows(name: str, run: RunParams, corpus: Corpus, seed: int) -> dict[str, npt.NDArray[np.int64]]:
-    """The rows of the two splits that training sees; InputError if either is empty."""
-    rows = {
-        "train": training_rows(corpus, run.rows, seed, name),
-        "validation": corpus.rows("validation"),
-    }
-    for split, members in rows.items():
-        if len(members) == 0:
-            raise InputError(
-                f"corpus {corpus.name!r} has no {split} rows, and training needs some; "
-                f"see `corpora.{corpus.name}.split` in params.yaml"
-            )
-    return rows
 
 
 def _config(

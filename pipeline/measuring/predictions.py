@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -48,6 +48,12 @@ class Predictions:
         if self.probabilities is not None:
             return self.probabilities[np.arange(len(self)), self.predicted - self.low]
         return np.clip(1.0 - 2.0 * np.abs(self.value - self.predicted), 0.0, 1.0)
+
+    def take(self, chosen: npt.NDArray[np.int64]) -> Predictions:
+        """The predictions at positions `chosen`, (m,) int64, in that order."""
+        arrays = {name: getattr(self, name)[chosen] for name in _FIELDS}
+        probabilities = None if self.probabilities is None else self.probabilities[chosen]
+        return replace(self, **arrays, probabilities=probabilities)
 
     def save(self, path: Path) -> None:
         """Write as HDF5; atomic."""

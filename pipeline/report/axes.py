@@ -1,4 +1,4 @@
-"""The axis on which headline figures stand, the same in every picture."""
+"""The frame of every plot, and the axis on which headline figures stand."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ class Axis:
 
     scale: Scale
     ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture's size and axes in pixels, as the macro `axes` draws them; pictures add what is inside."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    bottom: int
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
 
 
 def headline_axis(values: Sequence[float], headline: Headline, bottom: float, top: float) -> Axis:

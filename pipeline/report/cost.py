@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline.measuring.headlines import Headline, headline_interval
 from pipeline.measuring.intervals import Interval
 from pipeline.measuring.predictions import Predictions
-from pipeline.report.axes import Tick, headline_axis
+from pipeline.report.axes import Frame, Tick, headline_axis
 from pipeline.report.gather import CorpusResults
 from pipeline.report.rendering import duration, figure
 from pipeline.report.scales import Scale, decade_ticks
@@ -42,16 +42,9 @@ class _Fitted:
 
 
 @dataclass(frozen=True)
-class CostPlot:
+class CostPlot(Frame):
     """Everything the picture draws; `floor` is the height of the majority baseline, in words `floor_text`."""
 
-    width: int
-    height: int
-    left: int
-    right: int
-    bottom: int
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...]
     floor: float
     floor_text: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.measuring.headlines import Headline
 from pipeline.measuring.intervals import Interval
-from pipeline.report.axes import Tick, headline_axis
+from pipeline.report.axes import Frame, Tick, headline_axis
 from pipeline.report.rendering import duration, figure
 from pipeline.report.scales import Scale, decade_ticks
 
@@ -29,16 +29,9 @@ class EncoderMark:
 
 
 @dataclass(frozen=True)
-class EncoderPlot:
+class EncoderPlot(Frame):
     """Everything the picture draws."""
 
-    width: int
-    height: int
-    left: int
-    right: int
-    bottom: int
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     marks: tuple[EncoderMark, ...]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from features.encoded import Text
 from features.errors import InputError
 from features.storing import forecast
 from features.storing.manifest import Manifest
+from tests.features.damage import flip_unseen
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import Run, run, texts_of
 
@@ -77,12 +77,7 @@ def test_decay_of_the_source_is_not_copied(tmp_path: Path) -> None:
     """A bit that changed without breaking the seal is found, and that shard's texts are encoded."""
     extract_as(tmp_path, "float16")
     path = sorted((tmp_path / "store" / manifest("float16").key / "shards").iterdir())[1]
-    times = path.stat()
-    path.chmod(0o644)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    flip_unseen(path)
     assert 0 < len(extract_as(tmp_path, "int8").encoded) < len(TEXTS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,31 +11,16 @@ import pytest
 
 from pipeline.serving.engine import Engine
 from pipeline.serving.server import DemoServer
+from tests.pipeline.browsing import Visit
 from tests.pipeline.films import MOODS, RUNS
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed, so no browser can be driven"
-)
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 NASTY = (
     "<script>document.title='owned'</script> <img src=x onerror=alert(1)> "
     '\u202ertl\u202c 😀 & "quotes" 电影'
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium of the system."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +34,11 @@ def url(project: Path) -> Iterator[str]:
         thread.join()
 
 
-class Visit:
-    """The open page, with all it said and asked for."""
+class DemoVisit(Visit):
+    """The demo, open and ready to be asked."""
 
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page: Page = browser.new_context(**context).new_page()
-        self.page.set_default_timeout(60_000)
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(url)
+        super().__init__(browser, url, **context)
         self.page.locator("#run option").first.wait_for(state="attached")
 
     def ask(self, run: str, text: str, pair: str | None = None) -> None:
@@ -76,7 +53,7 @@ class Visit:
 
 def test_a_text_is_answered_with_bars_and_shaded_words(browser: Browser, url: str) -> None:
     """A pair run shows its label, a bar a class, and each word shaded, over all hops and for each."""
-    visit = Visit(browser, url)
+    visit = DemoVisit(browser, url)
     visit.ask("news-attn", "Shares fall", "banks close")
     page = visit.page
     assert page.locator("#said").inner_text() in ("sport", "money")
@@ -97,7 +74,7 @@ def test_a_text_is_answered_with_bars_and_shaded_words(browser: Browser, url: st
 
 def test_runs_are_switched_with_the_text_kept(browser: Browser, url: str) -> None:
     """Another run answers the same text by itself: the regressor on a scale, the plain head without words."""
-    visit = Visit(browser, url)
+    visit = DemoVisit(browser, url)
     page = visit.page
     visit.ask("films-linear", MOODS[0])
     assert page.locator("#looked").is_hidden()
@@ -114,7 +91,7 @@ def test_runs_are_switched_with_the_text_kept(browser: Browser, url: str) -> Non
 
 def test_nothing_in_a_text_runs(browser: Browser, url: str) -> None:
     """Markup, marks of direction and emoji stand on the page as they were written."""
-    visit = Visit(browser, url)
+    visit = DemoVisit(browser, url)
     visit.ask("films-attn", NASTY)
     assert visit.page.locator("#mean").inner_text().startswith("<script>document.title='owned'</script>")
     assert visit.page.locator("#mean img, #mean script").count() == 0
@@ -124,7 +101,7 @@ def test_nothing_in_a_text_runs(browser: Browser, url: str) -> None:
 
 def test_a_text_that_cannot_be_taken_is_said_so(browser: Browser, url: str) -> None:
     """Nothing at all, and a megabyte, get a clear line in place of an answer; a good text clears it."""
-    visit = Visit(browser, url)
+    visit = DemoVisit(browser, url)
     page = visit.page
     page.click("#predict")
     assert "There is no text yet" in page.locator("#alert").inner_text()
@@ -140,7 +117,7 @@ def test_a_text_that_cannot_be_taken_is_said_so(browser: Browser, url: str) -> N
 
 def test_the_servers_own_words_reach_the_visitor(browser: Browser, url: str) -> None:
     """A text that is empty once it is cleaned gets the server's explanation."""
-    visit = Visit(browser, url)
+    visit = DemoVisit(browser, url)
     visit.page.fill("#text", "\u200b")
     visit.page.click("#predict")
     visit.page.get_by_text("is empty").wait_for()
@@ -149,7 +126,7 @@ def test_the_servers_own_words_reach_the_visitor(browser: Browser, url: str) -> 
 
 def test_a_test_text_is_drawn_and_its_label_shown(browser: Browser, url: str) -> None:
     """One click fills the fields from the test split and predicts; an edited text is no longer labelled."""
-    visit = Visit(browser, url)
+    visit = DemoVisit(browser, url)
     page = visit.page
     page.select_option("#run", "news-attn")
     page.click("#example")
@@ -166,7 +143,7 @@ def test_axe_finds_nothing(browser: Browser, url: str, scheme: str) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
     )
-    visit = Visit(browser, url, color_scheme=scheme)
+    visit = DemoVisit(browser, url, color_scheme=scheme)
     for run in RUNS:
         visit.ask(run, "a wonderful and moving film", "banks close" if run.startswith("news") else None)
         visit.page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -176,7 +153,7 @@ def test_axe_finds_nothing(browser: Browser, url: str, scheme: str) -> None:
 
 def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser, url: str) -> None:
     """At 360 px the page is as wide as the screen, also with a word that has no end."""
-    visit = Visit(browser, url, viewport={"width": 360, "height": 740})
+    visit = DemoVisit(browser, url, viewport={"width": 360, "height": 740})
     visit.ask("films-attn", "wonderful " + "o" * 300)
     visit.page.click("#hops summary")
     assert visit.page.evaluate("document.documentElement.scrollWidth") == 360
@@ -184,7 +161,7 @@ def test_a_phone_shows_it_without_sideways_scrolling(browser: Browser, url: str)
 
 def test_the_theme_is_chosen_and_kept(browser: Browser, url: str) -> None:
     """The switch of the report works here too, and the next visit remembers."""
-    page = Visit(browser, url, color_scheme="light").page
+    page = DemoVisit(browser, url, color_scheme="light").page
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
     page.click("#theme")

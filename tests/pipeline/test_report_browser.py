@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,23 +9,11 @@ import pytest
 
 from pipeline.report.pages import corpus_page
 from pipeline.report.rendering import write_page
-from tests.pipeline.report_browsing import Visit, build_report, chromium
+from tests.pipeline.browsing import Visit
 from tests.pipeline.report_results import Plan, make_params, make_results
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium of the system."""
-    yield from chromium()
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the front page and two corpora."""
-    return build_report(tmp_path_factory.mktemp("report"))
 
 
 @pytest.mark.parametrize("name", ["index", "demo", "classes"])

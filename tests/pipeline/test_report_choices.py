@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.pipeline.report_browsing import Visit, build_report, chromium
+from tests.pipeline.browsing import Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium of the system."""
-    yield from chromium()
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the front page and two corpora."""
-    return build_report(tmp_path_factory.mktemp("report"))
 
 
 def test_any_two_sides_show_what_changed(browser: Browser, report: Path) -> None:

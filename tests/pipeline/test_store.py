@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from features.storing.reading import FeatureStore
 from pipeline import layout
 from pipeline.extracting.encode_cost import note_encoding
 from pipeline.store import main
+from tests.features.damage import flip_unseen
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of
 
@@ -123,12 +123,7 @@ def test_verify_finds_decay_that_left_no_trace(capsys: pytest.CaptureFixture[str
     main(["verify"])
     assert "80 texts" in capsys.readouterr().out
     path = next(Path("store").glob("*/shards/*.h5"))
-    times = path.stat()
-    path.chmod(0o644)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    flip_unseen(path)
     with pytest.raises(SystemExit) as stopped:
         main(["verify"])
     assert stopped.value.code == 2

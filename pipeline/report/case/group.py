@@ -90,17 +90,7 @@ def group_case(results: CorpusResults) -> Case | None:
 
 def part(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
     """The predictions of some of the rows, in the order of the predictions."""
-    chosen = np.flatnonzero(np.isin(predictions.rows, rows))
-    probabilities = predictions.probabilities
-    return Predictions(
-        predictions.rows[chosen],
-        predictions.actual[chosen],
-        predictions.predicted[chosen],
-        predictions.value[chosen],
-        probabilities[chosen] if probabilities is not None else None,
-        predictions.low,
-        predictions.size,
-    )
+    return predictions.take(np.flatnonzero(np.isin(predictions.rows, rows)))
 
 
 def _code(name: str, corpus: Corpus) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.measuring.headlines import Headline, headline_interval
-from pipeline.report.axes import Axis, Tick, headline_axis
+from pipeline.report.axes import Axis, Frame, Tick, headline_axis
 from pipeline.report.cost import spread
 from pipeline.report.gather import CorpusResults
 from pipeline.report.learning.curves import LearningCurve, Size
@@ -52,16 +52,9 @@ class Level:
 
 
 @dataclass(frozen=True)
-class LearningPlot:
+class LearningPlot(Frame):
     """Everything that the picture draws."""
 
-    width: int
-    height: int
-    left: int
-    right: int
-    bottom: int
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
     levels: tuple[Level, ...]
 
