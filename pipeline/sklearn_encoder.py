@@ -11,15 +11,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec
+from features.encoding.encoder import FrozenEncoder as Engine
 from features.errors import InputError
 from features.preparing.cleaning import clean_text
 
 
-class EncoderTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Pooled vectors of texts by a frozen encoder.
 
-    >>> make_pipeline(EncoderTransformer("encoders/mini-en"), LogisticRegression())  # doctest: +SKIP
+    >>> make_pipeline(FrozenEncoder("encoders/mini-en"), LogisticRegression())  # doctest: +SKIP
 
     There is nothing to learn from the texts: `fit` loads the model. A copy that is pickled for another
     process leaves the model out, and loads it there when it is first asked for vectors.
@@ -50,7 +51,7 @@ class EncoderTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.layer = layer
         self.pooling = pooling
 
-    def fit(self, X: Iterable[str], y: object = None) -> EncoderTransformer:  # noqa: N803  (scikit-learn's name)
+    def fit(self, X: Iterable[str], y: object = None) -> FrozenEncoder:  # noqa: N803  (scikit-learn's name)
         """Load the encoder; the texts are looked at, not learned from.
 
         Raises:
@@ -59,7 +60,7 @@ class EncoderTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.pooling not in {"mean", "cls"}:
             raise InputError(f"pooling is {self.pooling!r}; expected mean or cls")
         _texts(X)
-        self._encoder: FrozenEncoder | None = None
+        self._encoder: Engine | None = None
         self.n_features_out_ = self._loaded().dim
         return self
 
@@ -79,9 +80,9 @@ class EncoderTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return result
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
-        """Names of the D columns: `encodertransformer0` and on, as scikit-learn names them."""
+        """Names of the D columns: `frozenencoder0` and on, as scikit-learn names them."""
         check_is_fitted(self)
-        return np.array([f"encodertransformer{i}" for i in range(self.n_features_out_)], dtype=object)
+        return np.array([f"frozenencoder{i}" for i in range(self.n_features_out_)], dtype=object)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the loaded model."""
@@ -98,11 +99,11 @@ class EncoderTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.target_tags.required = False
         return tags
 
-    def _loaded(self) -> FrozenEncoder:
-        found: FrozenEncoder | None = self.__dict__.get("_encoder")
+    def _loaded(self) -> Engine:
+        found: Engine | None = self.__dict__.get("_encoder")
         if found is None:
             spec = EncoderSpec(self.model, self.revision, self.max_length, (self.layer,), keep_tokens=False)
-            self._encoder = found = FrozenEncoder.load(spec)
+            self._encoder = found = Engine.load(spec)
         return found
 
 

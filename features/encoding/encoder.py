@@ -18,6 +18,7 @@ from features.encoding import packing, tokenising, weights
 from features.encoding.ahead import map_ahead
 from features.encoding.allocation import bound_kernel_cache, keep_freed_memory
 from features.encoding.batch import Batch, Limit
+from features.encoding.cutter import load_cutter
 from features.encoding.finite import check_finite
 from features.encoding.forward import Forward
 from features.encoding.layers import TopLayers, layer_stack, resolve_layers
@@ -28,7 +29,16 @@ from features.storing.manifest import Manifest, code_fingerprint
 CHUNK = 4096
 _SMALLEST = 512
 # Not this file, nor how texts are batched: what they decide about a vector stands in other manifest fields.
-_CODE = ("forward.py", "fusing.py", "layers.py", "packing.py", "tokenising.py", "weights.py")
+_CODE = (
+    "bert.py",
+    "cutter.py",
+    "forward.py",
+    "fusing.py",
+    "layers.py",
+    "packing.py",
+    "tokenising.py",
+    "weights.py",
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,8 @@ class FrozenEncoder:
         self.spec = spec
         self.folder = folder
         self.device = device
-        self._tokenizer = weights.load_tokenizer(folder)
-        loaded = weights.load_model(folder)
+        self._cutter = load_cutter(folder, spec.max_length)
+        loaded = weights.load_frozen(folder)
         self.parameters = loaded.parameters
         stack = layer_stack(loaded.model)
         self.dim = stack.dim
@@ -80,8 +90,8 @@ class FrozenEncoder:
             layers=self.layers,
             keep_tokens=self.spec.keep_tokens,
             device=self.device,
-            wants_types=self._stack.wants_types and "token_type_ids" in self._tokenizer.model_input_names,
-            padding=self._tokenizer.pad_token_id or 0,
+            wants_types=self._stack.wants_types and self._cutter.types,
+            padding=self._cutter.padding,
         )
 
     @classmethod
@@ -134,7 +144,7 @@ class FrozenEncoder:
 
     def tokenize(self, texts: Sequence[Text]) -> Tokenized:
         """Cut texts into pieces, in the order given; cheap beside encoding."""
-        return tokenising.tokenize(self._tokenizer, texts, self.spec.max_length)
+        return tokenising.tokenize(self._cutter, texts)
 
     def encode(
         self,
@@ -210,7 +220,7 @@ class FrozenEncoder:
         return TopLayers(layer_stack(weights.load_model(self.folder).model), k)
 
     def _check_length(self, longest: int) -> None:
-        shortest = self._tokenizer.num_special_tokens_to_add(pair=True) + 1
+        shortest = self._cutter.specials + 1
         if not shortest <= self.spec.max_length <= longest:
             raise InputError(
                 f"max_length is {self.spec.max_length}, but `{self.spec.model}` takes {shortest} to "

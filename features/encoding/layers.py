@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from features.encoding.bert import Bert
 from features.encoding.fusing import fuse
-from features.encoding.packing import ATTENTION
+from features.encoding.packing import packed_attention
 from features.errors import InputError
+
+_ATTENTION = "encode_once_packed"
 
 
 @dataclass
@@ -47,10 +50,8 @@ class Stack:
         for number in wanted:
             if number < top:
                 self.layers[number].register_forward_pre_hook(self._capture(number))
-        model: Any = self.model
-        model.to(device)
-        model.set_attn_implementation(ATTENTION)
-        activation = getattr(model.config, "hidden_act", getattr(model.config, "activation", ""))
+        self.model.to(device)
+        activation = _use_packed_attention(self.model)
         with torch.inference_mode():
             fuse(list(kept), dtype, activation)
 
@@ -58,7 +59,8 @@ class Stack:
         """Hidden states (1, T, D) of the captured layers, and under -1 the top one."""
         captured: dict[int, torch.Tensor] = {}
         self._captured.states = captured
-        top: torch.Tensor = self.model(**inputs).last_hidden_state
+        output = self.model(**inputs)
+        top: torch.Tensor = output if isinstance(output, torch.Tensor) else output.last_hidden_state
         return {**captured, -1: top}
 
     def _capture(self, number: int) -> Any:
@@ -74,6 +76,8 @@ def layer_stack(model: nn.Module) -> Stack:
     Raises:
         InputError: the model is not BERT-like: no list of layers, or attention that cannot be exchanged.
     """
+    if isinstance(model, Bert):
+        return _bert_stack(model)
     config: Any = model.config
     parameters = inspect.signature(model.forward).parameters
     found = [
@@ -103,6 +107,37 @@ def layer_stack(model: nn.Module) -> Stack:
         positions=int(config.max_position_embeddings) - start,
         wants_types="token_type_ids" in parameters,
     )
+
+
+def _bert_stack(model: Bert) -> Stack:
+    layers: Any = model.encoder.layer
+    return Stack(
+        model=model,
+        parent=model.encoder,
+        name="layer",
+        layers=tuple(layers),
+        dim=model.sizes.hidden_size,
+        position_start=0,
+        positions=model.sizes.max_position_embeddings,
+        wants_types=True,
+    )
+
+
+def _use_packed_attention(model: Any) -> str:
+    """Give a model of Transformers packed attention in place of its own; the name of its activation.
+
+    Transformers lets a function be registered as a model's attention, so that every BERT-like architecture
+    keeps its own code.
+    """
+    if isinstance(model, Bert):
+        return "gelu"
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(_ATTENTION, packed_attention)
+    AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)  # a packed row needs no mask
+    model.set_attn_implementation(_ATTENTION)
+    activation = getattr(model.config, "hidden_act", getattr(model.config, "activation", ""))
+    return str(activation)
 
 
 def resolve_layers(wanted: tuple[int, ...], total: int) -> tuple[int, ...]:

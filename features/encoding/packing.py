@@ -1,8 +1,7 @@
 """A padding-free forward pass: the real tokens of many texts as one row, attention inside each text only.
 
-Transformers lets a function be registered as a model's attention, so every BERT-like architecture keeps its
-own code: embeddings, projections, feed-forward and normalisation work on a token at a time and never see that
-a row holds several texts. Attention runs once per block of texts of equal length: nothing is padded.
+Embeddings, projections, feed-forward and normalisation work on a token at a time and never see that a row
+holds several texts. Attention runs once per block of texts of equal length: nothing is padded.
 """
 
 from __future__ import annotations
@@ -16,9 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AttentionInterface, AttentionMaskInterface
 
-ATTENTION = "encode_once_packed"
 _SCORES = 1 << 18  # 1 MiB of attention scores, a usual second-level cache
 # Measured with AVX512-BF16: tokens from which a float32 product of scores pays, and a narrow head's width.
 _LONG, _NARROW = 64, 32
@@ -214,11 +211,3 @@ def _variable_length(
     longest = max(lengths)
     attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale)
     return attended if isinstance(attended, torch.Tensor) else attended[0]
-
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    """A packed row needs no mask."""
-
-
-AttentionInterface.register(ATTENTION, packed_attention)
-AttentionMaskInterface.register(ATTENTION, _no_mask)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoded import Text
+from features.encoding.cutter import Cutter
 from features.encoding.packing import positions_of, starts_of
 from features.errors import InputError
 
@@ -56,13 +57,13 @@ class Tokenized:
         )
 
 
-def tokenize(tokenizer: Any, texts: Sequence[Text], max_length: int) -> Tokenized:
-    """Cut texts (and pairs) into pieces with a fast tokenizer, truncating the longer of a pair first.
+def tokenize(cutter: Cutter, texts: Sequence[Text]) -> Tokenized:
+    """Cut texts (and pairs) into pieces.
 
     Raises:
         InputError: a text holds half a surrogate pair, which no tokenizer can read.
     """
-    encodings = [] if not texts else _encodings(tokenizer, texts, max_length)
+    encodings = [] if not texts else _encodings(cutter, texts)
     lengths = np.fromiter(map(len, encodings), np.int32, len(encodings))
     total = int(lengths.sum())
 
@@ -83,7 +84,7 @@ def tokenize(tokenizer: Any, texts: Sequence[Text], max_length: int) -> Tokenize
     )
 
 
-def _encodings(tokenizer: Any, texts: Sequence[Text], max_length: int) -> list[Any]:
+def _encodings(cutter: Cutter, texts: Sequence[Text]) -> list[Any]:
     for position, pair in enumerate(texts):
         for text in pair:
             if text is not None and not _readable(text):
@@ -91,25 +92,8 @@ def _encodings(tokenizer: Any, texts: Sequence[Text], max_length: int) -> list[A
                     f"text {position} holds half a surrogate pair ({text[:80]!r}), expected valid Unicode; "
                     f"clean the text before it is encoded"
                 )
-    plain = [index for index, text in enumerate(texts) if text.pair is None]
-    paired = [index for index, text in enumerate(texts) if text.pair is not None]
-    found: list[Any] = [None] * len(texts)
-    for rows, with_pair in ((plain, False), (paired, True)):
-        if not rows:
-            continue
-        given = [[texts[row].text for row in rows]]
-        if with_pair:
-            given.append([texts[row].pair or "" for row in rows])
-        batch = tokenizer(
-            *given,
-            truncation="longest_first",
-            max_length=max_length,
-            padding=False,
-            return_attention_mask=False,
-        )
-        for row, encoding in zip(rows, batch.encodings, strict=True):
-            found[row] = encoding
-    return found
+    given = [first if pair is None else (first, pair) for first, pair in texts]
+    return list(cutter.backend.encode_batch(given))
 
 
 def _sequence_numbers(encoding: Any) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from features.encoding.bert import load_bert
 from features.errors import InputError
 from features.storing.manifest import digest_files
 
@@ -29,7 +30,7 @@ _NEEDED = "config.json, model.safetensors and tokenizer.json"
 class LoadedModel:
     """A frozen float32 model in evaluation mode.
 
-    model: the base model, without a pooler.
+    model: the base model, without a pooler: `features.encoding.bert.Bert`, or one of Transformers.
     pooler: its pooler where the checkpoint holds trained weights for one, else None.
     parameters: number of parameters of both.
     """
@@ -128,8 +129,18 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def load_frozen(folder: Path) -> LoadedModel:
+    """The folder's model for packed rows: a plain BERT without importing Transformers, else as `load_model`.
+
+    Raises:
+        InputError: as `load_model`.
+    """
+    found = load_bert(folder)
+    return load_model(folder) if found is None else _frozen(*found)
+
+
 def load_model(folder: Path) -> LoadedModel:
-    """The folder's model in float32, whatever precision it is stored in, frozen and in evaluation mode.
+    """The folder's model as Transformers has it: in float32 however it is stored, frozen, in evaluation mode.
 
     Raises:
         InputError: the weights do not belong to the architecture that config.json names, or are unreadable.
@@ -154,8 +165,10 @@ def load_model(folder: Path) -> LoadedModel:
     pooler = getattr(model, "pooler", None)
     if hasattr(model, "pooler"):
         model.pooler = None
-    if untrained_pooler:
-        pooler = None
+    return _frozen(model, None if untrained_pooler else pooler)
+
+
+def _frozen(model: nn.Module, pooler: nn.Module | None) -> LoadedModel:
     parts = [model] if pooler is None else [model, pooler]
     for part in parts:
         part.eval().requires_grad_(False)

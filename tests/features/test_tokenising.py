@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.encoded import Text
+from features.encoding.cutter import load_cutter
 from features.encoding.tokenising import Tokenized, tokenize
-from features.encoding.weights import load_tokenizer
 from features.errors import InputError
 from tests.features.tiny_models import write_tiny
 
@@ -21,19 +21,19 @@ LETTERS = st.text(st.sampled_from("abz AZ,.!é电影好 \t\U0001f600ü"), max_si
 
 
 @pytest.fixture(scope="module")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A WordPiece and a byte-level tokenizer."""
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Encoders with a WordPiece and a byte-level tokenizer."""
     folder: Path = tmp_path_factory.mktemp("tokenizers")
-    return {name: load_tokenizer(write_tiny(folder / name, name)) for name in ("bert", "roberta")}
+    return {name: write_tiny(folder / name, name) for name in ("bert", "roberta")}
 
 
 @settings(deadline=None)
 @given(st.one_of(LETTERS, st.text(max_size=30)))
-def test_spans_cut_the_characters_of_each_piece(tokenizers: dict[str, Any], text: str) -> None:
+def test_spans_cut_the_characters_of_each_piece(folders: dict[str, Path], text: str) -> None:
     """What a span cuts out of the text is the piece itself, up to case and accents."""
-    tokenizer = tokenizers["bert"]
-    pieces = tokenize(tokenizer, [Text(text)], 64)
-    names = tokenizer.convert_ids_to_tokens(pieces.piece_ids.tolist())
+    cutter = load_cutter(folders["bert"], 64)
+    pieces = tokenize(cutter, [Text(text)])
+    names = [cutter.backend.id_to_token(piece) for piece in pieces.piece_ids.tolist()]
     for name, (start, end), segment in zip(
         names, pieces.char_spans.tolist(), pieces.segments.tolist(), strict=True
     ):
@@ -47,9 +47,9 @@ def test_spans_cut_the_characters_of_each_piece(tokenizers: dict[str, Any], text
 
 @settings(deadline=None)
 @given(LETTERS)
-def test_byte_pieces_point_at_the_character_they_are_part_of(tokenizers: dict[str, Any], text: str) -> None:
+def test_byte_pieces_point_at_the_character_they_are_part_of(folders: dict[str, Path], text: str) -> None:
     """Every byte of a byte-level tokenizer points at its character, and together they cover the text."""
-    pieces = tokenize(tokenizers["roberta"], [Text(text)], 512)
+    pieces = tokenize(load_cutter(folders["roberta"], 512), [Text(text)])
     spans = pieces.char_spans[pieces.segments == 0].tolist()
     expected = [[i, i + 1] for i, letter in enumerate(text) for _ in letter.encode()]
     inked = [span for span in spans if text[slice(*span)].strip()]
@@ -59,50 +59,50 @@ def test_byte_pieces_point_at_the_character_they_are_part_of(tokenizers: dict[st
 @settings(deadline=None)
 @given(st.lists(LETTERS, min_size=1, max_size=12), st.randoms())
 def test_taking_texts_equals_tokenising_them_in_that_order(
-    tokenizers: dict[str, Any], texts: list[str], random: Any
+    folders: dict[str, Path], texts: list[str], random: Any
 ) -> None:
     """`take` reorders whole texts, and `cut` gives a run of them."""
-    tokenizer = tokenizers["bert"]
+    cutter = load_cutter(folders["bert"], 16)
     order = list(range(len(texts)))
     random.shuffle(order)
-    taken = tokenize(tokenizer, [Text(text) for text in texts], 16).take(np.array(order))
-    expected = tokenize(tokenizer, [Text(texts[i]) for i in order], 16)
+    taken = tokenize(cutter, [Text(text) for text in texts]).take(np.array(order))
+    expected = tokenize(cutter, [Text(texts[i]) for i in order])
     assert _same(taken, expected)
-    assert _same(taken.cut(1, len(texts)), tokenize(tokenizer, [Text(texts[i]) for i in order[1:]], 16))
+    assert _same(taken.cut(1, len(texts)), tokenize(cutter, [Text(texts[i]) for i in order[1:]]))
 
 
-def test_pairs_are_told_apart(tokenizers: dict[str, Any]) -> None:
+def test_pairs_are_told_apart(folders: dict[str, Path]) -> None:
     """Segments are 0 for the text, 1 for its pair, -1 for specials, and spans start anew in the pair."""
-    pieces = tokenize(tokenizers["bert"], [Text("good", "bad film")], 64)
+    pieces = tokenize(load_cutter(folders["bert"], 64), [Text("good", "bad film")])
     assert pieces.segments.tolist() == [-1, 0, -1, 1, 1, -1]
     assert pieces.char_spans.tolist() == [[0, 0], [0, 4], [0, 0], [0, 3], [4, 8], [0, 0]]
     assert pieces.type_ids.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_single_texts_and_pairs_mix_in_the_order_given(tokenizers: dict[str, Any]) -> None:
+def test_single_texts_and_pairs_mix_in_the_order_given(folders: dict[str, Path]) -> None:
     """A list of both keeps its order."""
-    pieces = tokenize(tokenizers["bert"], [Text("a", "b"), Text("good"), Text("film", "")], 64)
+    pieces = tokenize(load_cutter(folders["bert"], 64), [Text("a", "b"), Text("good"), Text("film", "")])
     assert pieces.lengths.tolist() == [5, 3, 4]
 
 
-def test_long_texts_are_truncated(tokenizers: dict[str, Any]) -> None:
+def test_long_texts_are_truncated(folders: dict[str, Path]) -> None:
     """No text is longer than max_length, and the last piece is still the separator."""
-    tokenizer = tokenizers["bert"]
-    pieces = tokenize(tokenizer, [Text("good film " * 50), Text("good " * 50, "bad")], 12)
+    cutter = load_cutter(folders["bert"], 12)
+    pieces = tokenize(cutter, [Text("good film " * 50), Text("good " * 50, "bad")])
     assert pieces.lengths.tolist() == [12, 12]
-    assert pieces.piece_ids[11] == tokenizer.sep_token_id
+    assert pieces.piece_ids[11] == cutter.backend.token_to_id("[SEP]")
     assert (pieces.segments[12:] == 1).sum() == 1
 
 
-def test_half_a_surrogate_pair_is_refused(tokenizers: dict[str, Any]) -> None:
+def test_half_a_surrogate_pair_is_refused(folders: dict[str, Path]) -> None:
     """The message gives the text's position."""
     with pytest.raises(InputError, match="text 1 holds half a surrogate pair"):
-        tokenize(tokenizers["bert"], [Text("good"), Text("bad \ud83d")], 16)
+        tokenize(load_cutter(folders["bert"], 16), [Text("good"), Text("bad \ud83d")])
 
 
-def test_no_texts_give_no_pieces(tokenizers: dict[str, Any]) -> None:
+def test_no_texts_give_no_pieces(folders: dict[str, Path]) -> None:
     """An empty list is tokenised to empty arrays."""
-    pieces = tokenize(tokenizers["bert"], [], 16)
+    pieces = tokenize(load_cutter(folders["bert"], 16), [])
     assert len(pieces.lengths) == len(pieces.piece_ids) == len(pieces.char_spans) == 0
 
 

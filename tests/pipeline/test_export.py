@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.encoded import Text
+from features.encoding.cutter import Cutter, load_cutter
 from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.weights import load_tokenizer
 from features.preparing.cleaning import clean_text
 from pipeline import export, layout
 from pipeline.exporting.card import usage
@@ -186,7 +186,7 @@ CHARACTERS = st.sampled_from(list("ab <br/>\t\u200b\u3000\u00a0\u2028\ufeff\x07\
 
 
 @pytest.fixture(scope="module")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, object]]:
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, Cutter]]:
     """For a WordPiece and a byte-level encoder, the exported tokenizer and the pipeline's own."""
     from tokenizers import Tokenizer
 
@@ -194,21 +194,21 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, o
     made = []
     for encoder in (ROOT / "encoders" / "mini-en", write_tiny(folder / "roberta", "roberta")):
         write_tokenizer(encoder, 12, folder / f"{encoder.name}.json")
-        made.append((Tokenizer.from_file(str(folder / f"{encoder.name}.json")), load_tokenizer(encoder)))
+        made.append((Tokenizer.from_file(str(folder / f"{encoder.name}.json")), load_cutter(encoder, 12)))
     return made
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(CHARACTERS, min_size=1), st.none() | st.text(CHARACTERS))
 def test_the_exported_tokenizer_cleans_and_cuts_as_the_pipeline(
-    tokenizers: list[tuple[object, object]], text: str, pair: str | None
+    tokenizers: list[tuple[object, Cutter]], text: str, pair: str | None
 ) -> None:
     """Raw texts and pairs become the pieces that the pipeline gets from the cleaned ones."""
     from features.encoding.tokenising import tokenize
 
     cleaned = Text(clean_text(text), None if pair is None else clean_text(pair))
     for ours, own in tokenizers:
-        wanted = tokenize(own, [cleaned], 12)
+        wanted = tokenize(own, [cleaned])
         found = ours.encode(text, pair)  # type: ignore[attr-defined]
         assert found.ids == wanted.piece_ids.tolist()
         assert found.type_ids == wanted.type_ids.tolist()

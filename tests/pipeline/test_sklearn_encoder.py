@@ -15,17 +15,18 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoding.encoder import EncoderSpec
+from features.encoding.encoder import FrozenEncoder as Engine
 from features.errors import InputError
-from pipeline.sklearn_encoder import EncoderTransformer
+from pipeline.sklearn_encoder import FrozenEncoder
 from tests.features.tiny_models import write_tiny
 
 MODEL = str(Path(__file__).resolve().parents[2] / "encoders" / "mini-en")
 TEXTS = ["a dull film", "a wonderful and moving film, from its first minute", "money", "a dull film"]
 
 
-def transformer(**options: Any) -> EncoderTransformer:
-    return EncoderTransformer(MODEL, max_length=16, **options)
+def transformer(**options: Any) -> FrozenEncoder:
+    return FrozenEncoder(MODEL, max_length=16, **options)
 
 
 # Those of scikit-learn's own checks that ask an estimator itself; the others feed it tables of numbers.
@@ -39,13 +40,13 @@ CHECKS = (
 @pytest.mark.parametrize("check", CHECKS)
 def test_scikit_learns_own_checks_hold(check: str) -> None:
     """Every estimator check that needs no numbers passes."""
-    getattr(estimator_checks, check)("EncoderTransformer", transformer())
+    getattr(estimator_checks, check)("FrozenEncoder", transformer())
 
 
-class TableEncoder(EncoderTransformer):
+class TableEncoder(FrozenEncoder):
     """The transformer over tables of numbers, each row written out as a text: what the full battery feeds."""
 
-    def fit(self, X: Any, y: object = None) -> EncoderTransformer:  # noqa: N803
+    def fit(self, X: Any, y: object = None) -> FrozenEncoder:  # noqa: N803
         """Fit on the rows' texts."""
         return super().fit(written(validate_data(self, X)))
 
@@ -85,7 +86,7 @@ def test_scikit_learns_whole_battery_holds(tmp_path: Path, monkeypatch: pytest.M
 def test_vectors_are_the_encoders_own_in_the_order_of_the_texts(pooling: str, column: int) -> None:
     """Short and long texts come back in their places, equal texts with equal vectors."""
     vectors = transformer(pooling=pooling, layer=2).fit_transform(TEXTS)
-    encoder = FrozenEncoder.load(EncoderSpec(MODEL, None, 16, (2,), keep_tokens=False))
+    encoder = Engine.load(EncoderSpec(MODEL, None, 16, (2,), keep_tokens=False))
     for text, vector in zip(TEXTS, vectors, strict=True):
         (alone,) = encoder.encode([Text(text)])
         assert vector == pytest.approx(alone.pooled[0, column], abs=0.02 * float(np.abs(alone.pooled).max()))
@@ -104,7 +105,7 @@ def test_a_pipeline_learns_predicts_and_travels() -> None:
     assert len(pickle.dumps(model)) < 100_000
     assert copy.predict(texts).tolist() == model.predict(texts).tolist()
     names = model[0].get_feature_names_out()
-    assert (names[0], len(names)) == ("encodertransformer0", model[0].n_features_out_)
+    assert (names[0], len(names)) == ("frozenencoder0", model[0].n_features_out_)
 
 
 def test_vectors_before_fitting_are_refused() -> None:
