@@ -38,9 +38,11 @@ def build(name: str, folder: Path, max_length: int, device: str, threads: int) -
 def _encode_once(folder: Path, max_length: int, device: str, precision: str = "auto") -> Engine:
     from features.encoded import Text
     from features.encoding.encoder import EncoderSpec, FrozenEncoder
+    from features.encoding.products import give_products_to_half
 
     spec = EncoderSpec(str(folder), None, max_length)
     encoder = FrozenEncoder.load(spec, device=device, precision=precision)
+    give_products_to_half(encoder.precision)
 
     return lambda texts: _in_order(encoder.encode([Text(text) for text in texts]))
 
@@ -50,8 +52,10 @@ def _padded(folder: Path, max_length: int, device: str, strategy: Any) -> Engine
     from features.encoded import Text
     from features.encoding.encoder import EncoderSpec, FrozenEncoder
     from features.encoding.padding import encode_padded
+    from features.encoding.products import give_products_to_half
 
     encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
+    give_products_to_half(encoder.precision)
 
     def run(texts: list[str]) -> Tokens:
         return _in_order(encode_padded(encoder, encoder.tokenize([Text(text) for text in texts]), strategy))
@@ -72,9 +76,11 @@ def _extract(folder: Path, max_length: int, device: str) -> Engine:
     """The same through the store: forecast, shards on disk with fsync, index. Gives no tokens back."""
     from features.encoded import Text
     from features.encoding.encoder import EncoderSpec, FrozenEncoder
+    from features.encoding.products import give_products_to_half
     from features.storing.extraction import extract
 
     encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
+    give_products_to_half(encoder.precision)
 
     def run(texts: list[str]) -> Tokens:
         unique = {text: number for number, text in enumerate(dict.fromkeys(texts))}

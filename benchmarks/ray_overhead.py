@@ -32,6 +32,7 @@ from features.cluster.settings import Settings
 from features.encoded import Text
 from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.encoding.parity import check_parity
+from features.encoding.products import give_products_to_half
 from features.storing.extraction import extract
 
 PARTS = {"local-1": 1, "ray-1": 1, "local-2": 2, "ray-2": 2}
@@ -62,6 +63,7 @@ def run_part(name: str, args: argparse.Namespace, room: Path) -> Timing:
     many = PARTS[name]
     if name.startswith("local"):
         encoder = FrozenEncoder.load(spec, device="cpu", threads=many)
+        give_products_to_half(encoder.precision)
         check_parity(encoder)
         ready, cpu = time.perf_counter(), time.process_time()
         done = extract(texts, rows, encoder, room / "store", room / "out", _quiet)

@@ -48,10 +48,12 @@ class FrozenRecipe:
         os.environ.update(self.environment)  # before what reads them at import
         from features.encoding.encoder import FrozenEncoder
         from features.encoding.parity import check_parity
+        from features.encoding.products import give_products_to_half
 
         if self.folder.is_dir():  # elsewhere Ray has put the project's files into the working folder itself
             os.chdir(self.folder)
         encoder = FrozenEncoder.load(self.spec, threads=self.threads)
+        give_products_to_half(encoder.precision)
         if encoder.manifest.key != self.manifest.key:
             raise InputError(_differing(self.manifest, encoder.manifest))
         check_parity(encoder)

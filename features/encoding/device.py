@@ -74,6 +74,11 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
+def finest(device: torch.device) -> torch.dtype:
+    """The finest numbers that a device computes with; MPS has no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def token_budget(device: torch.device, width: int) -> int:
     """Tokens of a batch: on a CPU what its caches serve best, on a GPU enough to keep it busy.
 

@@ -83,10 +83,12 @@ class FrozenEncoder:
     @cached_property
     def forward(self) -> Forward:
         """The model on its device, made when the first text needs it: where all is cached, never."""
+        # For the pooler, one row a text: it costs nothing, and no setting of a process changes its numbers.
+        finest = devices.finest(self.device)
         self._stack.prepare(self.layers, self.device, getattr(torch, self.precision))
         return Forward(
             stack=self._stack,
-            pooler=None if self._pooler is None else self._pooler.to(self.device),
+            pooler=None if self._pooler is None else self._pooler.to(self.device, finest),
             layers=self.layers,
             keep_tokens=self.spec.keep_tokens,
             device=self.device,

@@ -45,7 +45,7 @@ class Forward:
     """A model's forward pass over tokenised texts.
 
     stack: the model, shortened to the layers wanted.
-    pooler: its pooler, where pooler vectors are wanted.
+    pooler: its pooler, in a precision of its own, where pooler vectors are wanted.
     layers: hidden states wanted, ascending.
     keep_tokens: whether token vectors are wanted.
     device: where the model lies.
@@ -113,7 +113,8 @@ class Forward:
         for state in hidden:
             vectors += [state[firsts].float(), packing.segment_means(state, blocks)]
         if self.pooler is not None:
-            vectors.append(self.pooler(vectors[-2].unsqueeze(1)))
+            first = vectors[-2].unsqueeze(1)
+            vectors.append(self.pooler(first.to(next(self.pooler.parameters()).dtype)).float())
         return States(hidden if self.keep_tokens else (), torch.stack(vectors, dim=1))
 
     def _row(self, values: npt.NDArray[Any]) -> torch.Tensor:

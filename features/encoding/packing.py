@@ -16,9 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-_SCORES = 1 << 18  # 1 MiB of attention scores, a usual second-level cache
-# Measured with AVX512-BF16: tokens from which a float32 product of scores pays, and a narrow head's width.
-_LONG, _NARROW = 64, 32
+_SCORES = 1 << 19  # 2 MiB of attention scores: of half and twice as many, none was faster with a 1 MiB cache
+_LONG = 64  # tokens from which one float32 product of scores pays, measured with AVX512-BF16
 
 
 class Block(NamedTuple):
@@ -115,9 +114,10 @@ def packed_attention(
     )
     tokens, heads, width = q.shape
     out = q.new_empty((tokens, heads, width))
+    by_products = q.device.type == "cpu" and q.dtype == torch.bfloat16
     for start, texts, length in packed_blocks:
         rows = slice(start, start + texts * length)
-        attend = _by_products if _prefers_products(q, length) else _by_kernel
+        attend = _by_products if by_products else _by_kernel
         some_q, some_k, some_v, some = (x[rows].view(texts, length, heads, width) for x in (q, k, v, out))
         attend(some_q, some_k, some_v, some, scale, bias)
     return out.unsqueeze(0), None
@@ -149,7 +149,7 @@ def _by_products(
     scale: float,
     bias: torch.Tensor | None,
 ) -> None:
-    """The same by batched products, which use bfloat16 units that torch's own kernel leaves idle.
+    """The same by batched products, which on a CPU use bfloat16 units that torch's own kernel leaves idle.
 
     Texts, and the heads of long texts, are taken in groups whose scores stay in the second-level cache.
     """
@@ -171,20 +171,14 @@ def _scores(q: torch.Tensor, k: torch.Tensor, scale: float) -> torch.Tensor:
     """Scores of bfloat16 queries and keys, (n, L, d) and (n, d, L), as float32 (n, L, L).
 
     Rounded to bfloat16 they would cost more than all other rounding together. A float32 product keeps them
-    exact. Where a bfloat16 product takes less than half its time, two of them are better: the second takes
-    what the first rounded away, Q Kᵀ - round(Q Kᵀ), which is added in float32, for scores to about 16 bits.
+    exact (`features.encoding.products` makes it a fast one). Where a bfloat16 product takes less than half
+    its time, two of them are better: the second takes what the first rounded away, Q Kᵀ - round(Q Kᵀ), which
+    is added in float32, for scores to about 16 bits.
     """
     if q.shape[1] >= _LONG and not _has_tiles():
         return torch.baddbmm(torch.empty(()), q.float(), k.float(), beta=0, alpha=scale)
     rounded = torch.baddbmm(q.new_empty(()), q, k, beta=0, alpha=scale)
     return rounded.float().add_(torch.baddbmm(rounded, q, k, beta=-1, alpha=scale))
-
-
-def _prefers_products(q: torch.Tensor, length: int) -> bool:
-    """Whether batched products beat torch's kernel: bfloat16 on a CPU, but for long texts, narrow heads."""
-    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
-        return False
-    return _has_tiles() or length < 2 * _LONG or q.shape[-1] > _NARROW
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from features.encoded import EncodedBatch, Text
 from features.encoding import weights
 from features.encoding.ahead import map_ahead
 from features.encoding.encoder import FrozenEncoder
+from features.encoding.products import plain_products
 from features.errors import InputError
 
 MEAN, LOWEST, POOLED = 0.9999, 0.999, 0.9999
@@ -87,7 +88,8 @@ def measure_parity(encoder: FrozenEncoder, texts: Sequence[Text]) -> Parity:
 
     Where tokens are not kept, the pooled vectors stand for them.
     """
-    plain = list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
+    with plain_products():
+        plain = list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
     tokens: list[npt.NDArray[np.float64]] = []
     pooled: list[npt.NDArray[np.float64]] = []
     longest = sum(encoder.tokenize(texts).lengths.tolist())

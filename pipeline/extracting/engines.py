@@ -12,6 +12,7 @@ from tqdm import tqdm
 from features.encoded import EncodedBatch, Text
 from features.encoding.encoder import EncoderSpec, FrozenEncoder
 from features.encoding.parity import check_parity
+from features.encoding.products import give_products_to_half
 from features.encoding.tokenising import Tokenized
 from features.errors import InputError
 from features.storing.extraction import Encoder, Engine, Progress
@@ -59,6 +60,7 @@ def prepare_engine(spec: EncoderSpec, bar: tqdm) -> Prepared:
         bar.update(done - bar.n)
 
     frozen = FrozenEncoder.load(spec)
+    give_products_to_half(frozen.precision)
     return Prepared(frozen, _Gated(frozen), None, progress, lambda: describe_machine(str(frozen.device)))
 
 

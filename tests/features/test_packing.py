@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from features.encoding import packing
 from features.encoding.fusing import FrozenLinear
+from features.encoding.products import give_products_to_half, plain_products
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=30)
 
@@ -90,8 +91,9 @@ def test_a_frozen_linear_layer_equals_the_one_it_was_made_of(
 
 @pytest.mark.parametrize("width", [16, 64])
 @pytest.mark.parametrize("tiles", [False, True])
+@pytest.mark.parametrize("given", [False, True])
 def test_large_scores_are_not_rounded_to_bfloat16(
-    tiles: bool, width: int, monkeypatch: pytest.MonkeyPatch
+    tiles: bool, width: int, given: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where scores are far apart, bfloat16 attention errs no more than rounding does, on every processor."""
     monkeypatch.setattr(packing, "_has_tiles", lambda: tiles)
@@ -103,6 +105,8 @@ def test_large_scores_are_not_rounded_to_bfloat16(
     halves = (x.bfloat16() for x in (q, k, v))
     blocks = packing.blocks_of(lengths)
     exact, _ = packing.packed_attention(nn.Identity(), q, k, v, None, packed_blocks=blocks)
-    half, _ = packing.packed_attention(nn.Identity(), *halves, None, packed_blocks=blocks)
+    with plain_products():
+        give_products_to_half("bfloat16" if given else "float32")
+        half, _ = packing.packed_attention(nn.Identity(), *halves, None, packed_blocks=blocks)
     error = (half.float() - exact).square().mean().sqrt()
     assert error < 0.004 * exact.square().mean().sqrt()
