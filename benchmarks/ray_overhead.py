@@ -3,10 +3,11 @@
     python -m benchmarks.ray_overhead [--model encoders/mini-en] [--seconds 60] [--rounds 3]
 
 Each part runs in a process of its own, with a store of its own: the local engine with one thread and with
-two, Ray with one actor and with two actors of one thread each. "At work" leaves out what happens once: on the
-local side loading and checking the encoder, on Ray's side until all actors have done so. CPU time is that of
-the driver and of the actors while at work; it says what Ray itself costs where the clock on the wall cannot,
-on a machine that others use.
+two; Ray with one actor and with two actors of one thread each on a local cluster that is started and ended
+for the run; and one actor on a cluster that stands already (`ray-1-standing`). "At work" leaves out what
+happens once: on the local side loading and checking the encoder, on Ray's side until all actors have done so.
+CPU time is that of the driver and of the actors while at work; it says what Ray itself costs where the clock
+on the wall cannot, on a machine that others use.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from features.cluster.connection import connected
 from features.cluster.engine import ClusterEngine
 from features.cluster.recipe import FrozenRecipe
 from features.cluster.reports import State
@@ -35,7 +39,8 @@ from features.encoding.parity import check_parity
 from features.encoding.products import give_products_to_half
 from features.storing.extraction import extract
 
-PARTS = {"local-1": 1, "ray-1": 1, "local-2": 2, "ray-2": 2}
+PARTS = {"local-1": 1, "ray-1-standing": 1, "ray-1": 1, "local-2": 2, "ray-2": 2}
+_PEERS = {"ray-1-standing": "local-1", "ray-1": "local-1", "ray-2": "local-2"}
 
 
 class Timing(NamedTuple):
@@ -89,9 +94,20 @@ def measure(name: str, args: argparse.Namespace) -> Timing:
     """One part in a process of its own."""
     given = ["--model", args.model, "--csv", args.csv, "--column", args.column, "--texts", args.texts]
     command = [sys.executable, "-m", "benchmarks.ray_overhead", "--part", name, *map(str, given)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    said = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    with _standing(name.endswith("standing")) as address:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_ADDRESS": address}
+        said = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     return Timing(**json.loads(said.splitlines()[-1]))
+
+
+@contextmanager
+def _standing(wanted: bool) -> Iterator[str]:
+    """The address of a cluster on this machine, or nothing."""
+    if not wanted:
+        yield ""
+        return
+    with connected() as ray:
+        yield ray.get_runtime_context().gcs_address
 
 
 def main() -> None:
@@ -105,19 +121,22 @@ def main() -> None:
         args.texts = 1500
         trial = measure("local-1", args)
         args.texts = max(1, round(args.texts * args.seconds / trial.work))
-    found: dict[str, list[Timing]] = {name: [] for name in PARTS}
+    found: dict[str, list[Timing]] = {name: [] for name in args.parts}
     for turn in range(args.rounds):
-        for name in [*PARTS][turn % 4 :] + [*PARTS][: turn % 4]:
+        first = turn % len(found)
+        for name in [*found][first:] + [*found][:first]:
             found[name].append(measure(name, args))
             print(f"round {turn + 1}: {name} {found[name][-1].work:.1f} s at work", flush=True)
-    print(f"\n{args.texts:,} texts of {args.csv.name}, {found['local-1'][0].pieces:,} pieces, {args.model}")
+    pieces = next(iter(found.values()))[0].pieces
+    print(f"\n{args.texts:,} texts of {args.csv.name}, {pieces:,} pieces, {args.model}")
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; median of {args.rounds} rounds\n")
     print("| | start included, s | at work, s | pieces/s at work | CPU at work, s |\n|---|---|---|---|---|")
     for name, times in found.items():
         whole, work, cpu, pieces = (statistics.median(column) for column in zip(*times, strict=True))
         print(f"| {name} | {whole:.1f} | {work:.1f} | {pieces / work:,.0f} | {cpu:.1f} |")
-    for many in ("1", "2"):
-        print(_ratios(f"ray-{many}", f"local-{many}", found))
+    for ours, theirs in _PEERS.items():
+        if ours in found and theirs in found:
+            print(_ratios(ours, theirs, found))
 
 
 def _ratios(ours: str, theirs: str, found: dict[str, list[Timing]]) -> str:
@@ -143,6 +162,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the job, by the local engine")
     parser.add_argument("--texts", type=int, default=0, help="in place of --seconds")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=tuple(PARTS))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     return parser.parse_args()
 

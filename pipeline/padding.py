@@ -8,8 +8,9 @@ command line override that.
 A sample of the prepared corpus goes through every encoder named in `params.yaml`, batched four ways by one
 engine: padded to `max_length`; to the longest of each batch, in random order; the same after sorting by
 length; and packed without padding, as the extract stage does it. A linear head is trained on the vectors of
-each. Run time, samples/s, steps/s and the share of useful tokens stand beside the head's test figures and
-the proof that the vectors are equal. Writes JSON, CSV and a page into `out/padding/CORPUS`.
+each. Run time, samples/s, steps/s and the share of useful tokens stand beside the head's figures on training
+rows held out for that (test rows are `evaluate`'s alone) and the proof that the vectors are equal. Writes
+JSON, CSV and a page into `out/padding/CORPUS`.
 
 No two readings of a clock are equal, so no other stage depends on this one.
 """
@@ -146,21 +147,21 @@ def _measure(
 
 
 def train_head(sample: Sample, data: SampleData, settings: TrainingParams, seed: int) -> HeadFigures:
-    """Train the linear head on the sample's training rows, and read its test rows once."""
+    """Train the linear head on the sample's training rows, and judge it by its held-out rows."""
     labels, rows = sample.labels, sample.rows
     torch.manual_seed(seed)
     task = build_task("classify", labels.low, labels.size, labels.ordered, {})
     task.fit_loss(data.labels(rows["train"]))
     head = build_head("linear", HeadShape(data.dim, 1, task.out_dim), {}, output=task.output_layer())
     fit = fit_head(head, task, data, rows["train"], rows["validation"], settings, seed)
-    scores = score(head, data, rows["test"])
-    found = measure(decode(task, scores, data, rows["test"]), ordered=labels.ordered)
+    scores = score(head, data, rows["held_out"])
+    found = measure(decode(task, scores, data, rows["held_out"]), ordered=labels.ordered)
     return HeadFigures(
         accuracy=found.accuracy,
         precision=found.precision_macro,
         recall=found.recall_macro,
         f1=found.f1_macro,
-        loss=float(task.loss(scores, data.labels(rows["test"]))),
+        loss=float(task.loss(scores, data.labels(rows["held_out"]))),
         seconds=fit.seconds,
     )
 

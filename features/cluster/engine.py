@@ -47,19 +47,21 @@ class ClusterEngine:
         Raises:
             InputError: Ray is missing or cannot be reached, the disk is too small, or no actor can go on.
         """
-        size, queue = _plan(work)
-        check_space(work.store.folder, size)
-        shard_tokens = max(1, round(size.tokens * work.shard_bytes / max(size.bytes, 1)))
         started = time.perf_counter()
+        collect = self.settings.collect is not None
         with connected() as ray, self._place(work) as place:
             members = self._members(ray, work, place)
-            work.report(
-                f"{size.texts:,} of {len(work.texts):,} texts are new: about {size.tokens:,} tokens, "
-                f"{readable_bytes(size.bytes)}, for {len(members)} actors"
-            )
-            collect = self.settings.collect is not None
-            driver = Driver(ray, work, members, queue, shard_tokens, self.watch, collect=collect)
             try:
+                for member in members:
+                    member.start()
+                size, queue = _plan(work)  # while they load their encoders
+                check_space(work.store.folder, size)
+                shard_tokens = max(1, round(size.tokens * work.shard_bytes / max(size.bytes, 1)))
+                work.report(
+                    f"{size.texts:,} of {len(work.texts):,} texts are new: about {size.tokens:,} tokens, "
+                    f"{readable_bytes(size.bytes)}, for {len(members)} actors"
+                )
+                driver = Driver(ray, work, members, queue, shard_tokens, self.watch, collect=collect)
                 self.summary = driver.run()
             finally:
                 _dismiss(ray, members, collect=collect)

@@ -53,19 +53,19 @@ def _scientific(value: float) -> str:
 
 MEASURES = (
     Measure(
-        "precision", "precision", "macro: each label counts once; test rows of the sample",
+        "precision", "precision", "macro: each label counts once; held-out rows",
         lambda line: line.head.precision, percent,
     ),
     Measure(
-        "recall", "recall", "macro, test rows of the sample", lambda line: line.head.recall, percent,
+        "recall", "recall", "macro, held-out rows", lambda line: line.head.recall, percent,
     ),
     Measure(
-        "accuracy", "accuracy", "share of the sample's test rows that are right",
+        "accuracy", "accuracy", "share of the held-out rows that are right",
         lambda line: line.head.accuracy, percent,
     ),
-    Measure("f1", "F1", "macro, test rows of the sample", lambda line: line.head.f1, percent),
+    Measure("f1", "F1", "macro, held-out rows", lambda line: line.head.f1, percent),
     Measure(
-        "loss", "loss", "mean cross entropy over the sample's test rows",
+        "loss", "loss", "mean cross entropy over the held-out rows",
         lambda line: line.head.loss, lambda value: number(value, 4), "ascending",
     ),
     Measure(

@@ -9,7 +9,7 @@ from features.encoding.padding import PaddingCost
 
 @dataclass(frozen=True)
 class HeadFigures:
-    """A linear head on the vectors of one encoder and strategy, on the sample's test rows.
+    """A linear head on the vectors of one encoder and strategy, on the sample's held-out rows.
 
     accuracy: share of exact hits. precision, recall, f1: macro averages, each label counts once.
     loss: mean cross entropy in nats, at temperature 1.
@@ -59,7 +59,7 @@ class EncoderFacts:
 class PaddingReport:
     """Encoders and strategies over one sample of a corpus.
 
-    texts: rows of the sample; train, validation, test: how they divide.
+    texts: rows of the sample; train, validation, held_out: how they divide.
     max_length: pieces a text is truncated to, and what static padding pads to.
     batch_size: texts of a padded batch. rounds: timed runs of which medians are given.
     """
@@ -68,7 +68,7 @@ class PaddingReport:
     texts: int
     train: int
     validation: int
-    test: int
+    held_out: int
     max_length: int
     batch_size: int
     rounds: int

@@ -1,4 +1,7 @@
-"""A sample of a corpus that keeps the shares of its splits, and its vectors as a head reads them."""
+"""A sample of a corpus to learn from and to judge by, and its vectors as a head reads them.
+
+It has no test rows: those are read by `evaluate` alone, once. A part of the training rows takes their place.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from features.preparing.splits import SPLITS
 from heads.base import HeadInput
 from pipeline.loading.data import HeadBatch, HeadData, Selection
 
+_HELD_OUT = 0.2  # of the texts of training rows
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -25,7 +30,8 @@ class Sample:
 
     texts: n texts, in random order, as static and dynamic padding meet them.
     label: (n,) int64 label values.
-    rows: split to (k,) int64 positions in `texts`.
+    rows: `train`, `validation` and `held_out` to (k,) int64 positions in `texts`; held out are texts of
+        training rows that the head does not learn from.
     labels: what the label values mean.
     """
 
@@ -36,29 +42,34 @@ class Sample:
 
 
 def draw_sample(corpus: Corpus, count: int, seed: int) -> Sample:
-    """Up to `count` rows, each split with its share, drawn and ordered at random.
+    """Up to `count` training and validation rows, each split with its share, drawn and ordered at random.
 
     Raises:
-        InputError: a split is empty, or would be.
+        InputError: a part is empty, or would be.
     """
-    share = min(1.0, count / max(1, len(corpus)))
+    members = {split: corpus.rows(split) for split in ("train", "validation")}
+    share = min(1.0, count / max(1, sum(map(len, members.values()))))
     generator = np.random.default_rng(seed)
-    chosen = []
-    for split in SPLITS:
-        members = corpus.rows(split)
-        size = round(len(members) * share)
-        if size == 0:
+    chosen = {
+        split: generator.permutation(rows)[: round(len(rows) * share)] for split, rows in members.items()
+    }
+    texts = np.unique(corpus.text[chosen["train"]])
+    held = generator.permutation(texts)[: round(len(texts) * _HELD_OUT)]
+    order = generator.permutation(np.concatenate(list(chosen.values())))
+    learning = corpus.split[order] == SPLITS.index("train")
+    held_out = learning & np.isin(corpus.text[order], held)
+    parts = {"train": learning & ~held_out, "validation": ~learning, "held_out": held_out}
+    for part, found in parts.items():
+        if not found.any():
             raise InputError(
-                f"a sample of {count} of the {len(corpus)} rows of {corpus.name!r} holds no {split} row (the "
-                f"corpus has {len(members)}), and the head needs some; give a larger --texts or another split"
+                f"a sample of {count} of the {len(corpus)} rows of {corpus.name!r} holds no "
+                f"{part.replace('_', '-')} row, and the head needs some; give a larger --texts or another "
+                f"split"
             )
-        chosen.append(generator.permutation(members)[:size])
-    order = generator.permutation(np.concatenate(chosen))
-    codes = corpus.split[order]
     return Sample(
         texts=tuple(corpus.texts[int(text)] for text in corpus.text[order]),
         label=corpus.label[order],
-        rows={split: np.flatnonzero(codes == code).astype(np.int64) for code, split in enumerate(SPLITS)},
+        rows={part: np.flatnonzero(found).astype(np.int64) for part, found in parts.items()},
         labels=corpus.labels,
     )
 
