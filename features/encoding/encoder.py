@@ -16,7 +16,7 @@ from features.encoded import EncodedBatch, Text
 from features.encoding import device as devices
 from features.encoding import packing, tokenising, weights
 from features.encoding.ahead import map_ahead
-from features.encoding.allocation import bound_kernel_cache, keep_freed_memory
+from features.encoding.allocation import bound_kernel_cache, keep_freed_memory, release_freed_memory
 from features.encoding.batch import Batch, Limit
 from features.encoding.cutter import load_cutter
 from features.encoding.finite import check_finite
@@ -28,6 +28,7 @@ from features.storing.manifest import Manifest, code_fingerprint
 
 CHUNK = 4096
 _SMALLEST = 512
+_KEPT_TOKENS = 1 << 19  # after so many tokens freed memory goes back once
 # Not this file, nor how texts are batched: what they decide about a vector stands in other manifest fields.
 _CODE = (
     "bert.py",
@@ -174,14 +175,18 @@ class FrozenEncoder:
         limit = Limit(budget or devices.token_budget(self.device, self.dim))
         batches = self._batches(texts, limit, workers if budget is None else 1)
         forward = self.forward  # made here, before several threads ask for it
-        done = 0
+        done = tokens = 0
         for computed in map_ahead(lambda batch: self._compute(forward, batch, limit), batches, workers):
             for encoded in computed:
                 check_finite(encoded, texts)
                 done += len(encoded.index)
+                tokens += int(encoded.lengths.sum())
                 yield encoded
                 if progress is not None:
                     progress(done, len(texts))
+            if tokens >= _KEPT_TOKENS:
+                release_freed_memory()
+                tokens = 0
 
     def _batches(self, texts: Sequence[Text], limit: Limit, share: int) -> Iterator[Batch]:
         """Sort each chunk by length and cut it; a chunk too small for all workers is cut finer."""
