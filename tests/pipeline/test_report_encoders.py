@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +19,11 @@ from pipeline.report.gather import CorpusResults
 from pipeline.report.pages import corpus_page, front_page
 from pipeline.report.rendering import write_page
 from pipeline.writing import write_json
+from tests.pipeline.browsing import Visit
 from tests.pipeline.report_results import Plan, make_params, make_results
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 TEXTS = tuple(f"film number {i}" for i in range(120))
 
@@ -124,31 +128,20 @@ def test_the_front_page_says_what_is_not_known(tmp_path: Path) -> None:
     assert "tokens/s" in page
 
 
-def test_the_front_page_pleases_axe_and_a_phone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_front_page_pleases_axe_and_a_phone(tmp_path: Path, browser: Browser, scheme: str) -> None:
     """In both themes there is no accessibility finding, nothing on the console and no sideways scrolling."""
-    driver: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")
-    page = write_report(tmp_path)
-    said: list[str] = []
-    with driver.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for scheme in ("light", "dark"):
-            shown = browser.new_context(
-                color_scheme=scheme, viewport={"width": 360, "height": 740}
-            ).new_page()
-            shown.on("console", lambda message: said.append(message.text))
-            shown.goto(page.as_uri())
-            assert shown.evaluate("document.documentElement.scrollWidth") == 360
-            found = axe.Axe().run(shown).response["violations"]
-            assert [(item["id"], node["html"]) for item in found for node in item["nodes"]] == []
-            shown.locator("#encoders-one").get_by_role("button", name="encode time").click()
-            order = shown.locator("#encoders-one tbody").first.locator("th").all_inner_texts()
-            assert order == ["one", "two", "three"]
-        browser.close()
-    assert said == []
+    phone = {"width": 360, "height": 740}
+    visit = Visit(browser, write_report(tmp_path), color_scheme=scheme, viewport=phone)
+    shown = visit.page
+    assert shown.evaluate("document.documentElement.scrollWidth") == 360
+    found = axe.Axe().run(shown).response["violations"]
+    assert [(item["id"], node["html"]) for item in found for node in item["nodes"]] == []
+    shown.locator("#encoders-one").get_by_role("button", name="encode time").click()
+    order = shown.locator("#encoders-one tbody").first.locator("th").all_inner_texts()
+    assert order == ["one", "two", "three"]
+    assert visit.said == []
 
 
 @pytest.mark.parametrize(
