@@ -169,7 +169,7 @@ def load_bert(folder: Path) -> tuple[Bert, Pooler | None] | None:
         sizes = _sizes(config)
         if sizes is None or not file.is_file():
             return None
-        found = {name.removeprefix(_PREFIX): tensor for name, tensor in load_file(file).items()}
+        found = {_present_name(name): tensor for name, tensor in load_file(file).items()}
     except (OSError, ValueError, SafetensorError):
         return None  # Transformers says what is wrong
     with torch.device("meta"):
@@ -177,6 +177,12 @@ def load_bert(folder: Path) -> tuple[Bert, Pooler | None] | None:
     if not _fill(model, "", found):
         return None
     return model, pooler if _fill(pooler, "pooler.", found) else None
+
+
+def _present_name(name: str) -> str:
+    """A tensor's name as written today; the oldest checkpoints call a norm's scale and shift otherwise."""
+    name = name.removeprefix(_PREFIX)
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def _empty_embedding(rows: int, sizes: Sizes) -> nn.Embedding:

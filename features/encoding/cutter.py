@@ -109,7 +109,7 @@ def _matches(file: Any, settings: Any) -> bool:
     }
     added = sorted((ids[piece], piece, True, 0) for piece in _SPECIAL.values())
     return (
-        model["type"] == "WordPiece"
+        model.get("type", "WordPiece") == "WordPiece"  # older files leave it out
         and model["continuing_subword_prefix"] == "##"
         and model["max_input_chars_per_word"] == 100
         and model["unk_token"] == _SPECIAL["unk_token"]

@@ -53,6 +53,22 @@ def _vectors(folder: Path, precision: str, kind: type | None) -> list[Any]:
     return [encoder.parameters, *(array for batch in batches for array in (batch.pooled, *batch.tokens))]
 
 
+def test_checkpoints_of_the_first_days_are_read_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A norm's `gamma` and `beta` are its weight and bias, as Transformers reads them."""
+    file = folder / "model.safetensors"
+    old = {
+        f"bert.{name}".replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        ): x
+        for name, x in load_file(file).items()
+    }
+    save_file(old, file, {"format": "pt"})
+    ours = _vectors(folder, "float32", Bert)
+    monkeypatch.setattr(weights, "load_bert", lambda _: None)
+    theirs = _vectors(folder, "float32", None)
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
 def test_checkpoints_with_a_head_are_read_too(tmp_path: Path) -> None:
     """Names that begin with `bert.` lose that, and what belongs to the head is left out."""
     found = load_bert(write_tiny(tmp_path / "macbert", "macbert"))
