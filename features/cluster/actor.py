@@ -39,13 +39,17 @@ class EncodingActor:
         self._writer: ShardWriter | None = None
         self._loaded = time.process_time()
 
-    def start(self) -> Report:
-        """Find the place for shards, then load the encoder and prove it; nothing is encoded before."""
+    def start(self, expected: object = None) -> Report:
+        """Find the place for shards, then load the encoder and prove it; nothing is encoded before.
+
+        Args:
+            expected: what the recipe gave the driver to hold the encoder against.
+        """
         try:
             if self._outbox is None:
                 self._outbox = Outbox(self._place, self._manifest)
             if self._encoder is None:
-                self._encoder = self._recipe.build()
+                self._encoder = self._recipe.build(expected)
                 self._loaded = time.process_time()
         except InputError as error:
             return self._report(problem=str(error))

@@ -52,7 +52,9 @@ class ClusterEngine:
         with connected() as ray, self._place(work) as place:
             members = self._members(ray, work, place)
             try:
+                expected = ray.put(self.recipe.expect())  # while their processes start
                 for member in members:
+                    member.expected = expected
                     member.start()
                 size, queue = _plan(work)  # while they load their encoders
                 check_space(work.store.folder, size)

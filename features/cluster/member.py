@@ -32,6 +32,7 @@ class Task(NamedTuple):
 class Member:
     """An actor, what it was given and what it said.
 
+    expected: what its encoder is held against whenever it starts, in Ray's object store.
     status: `away` while its process is started or started again, `ready`, `leaving` once it can go on no
         further but still has shards to collect, `gone`.
     pending: calls under way.
@@ -46,6 +47,7 @@ class Member:
     number: int
     ray: ModuleType
     handle: Any
+    expected: Any = None
     status: Literal["away", "ready", "leaving", "gone"] = "away"
     node: str = ""
     pending: dict[Any, Task] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class Member:
 
     def start(self) -> None:
         """Ask it to load its encoder; answered once Ray has found it a place."""
-        self.pending[self.handle.start.remote()] = Task("start")
+        self.pending[self.handle.start.remote(self.expected)] = Task("start")
 
     def encode(self, chunk: Chunk, texts: tuple[Text, ...], digests: npt.NDArray[np.uint8]) -> None:
         """Send a chunk; its texts stay in Ray's object store only until it is answered."""

@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from features.errors import InputError
 from features.storing.manifest import Manifest
 
 if TYPE_CHECKING:
     from features.encoding.encoder import EncoderSpec
+    from features.encoding.parity import Vectors
     from features.storing.extraction import Encoder
 
 
 class Recipe(Protocol):
     """What is sent to an actor in place of an encoder."""
 
-    def build(self) -> Encoder:
+    def expect(self) -> object:
+        """What every actor's vectors are held against, computed once by the driver; picklable, or None."""
+
+    def build(self, expected: object) -> Encoder:
         """Make the encoder where this is called.
+
+        Args:
+            expected: what `expect` gave the driver.
 
         Raises:
             InputError: it cannot be made there, or its vectors are not what they should be.
@@ -43,7 +50,14 @@ class FrozenRecipe:
     threads: int
     environment: tuple[tuple[str, str], ...] = ()
 
-    def build(self) -> Encoder:
+    def expect(self) -> list[Vectors]:
+        """The gate's texts by plain CPU float32, so that no actor has to import Transformers for them."""
+        from features.encoding.encoder import FrozenEncoder
+        from features.encoding.parity import expected_vectors
+
+        return expected_vectors(FrozenEncoder.load(self.spec, device="cpu"))
+
+    def build(self, expected: object) -> Encoder:
         """Load it, compare its identity with the driver's, and send it through the parity gate."""
         os.environ.update(self.environment)  # before what reads them at import
         from features.encoding.encoder import FrozenEncoder
@@ -56,7 +70,7 @@ class FrozenRecipe:
         give_products_to_half(encoder.precision)
         if encoder.manifest.key != self.manifest.key:
             raise InputError(_differing(self.manifest, encoder.manifest))
-        check_parity(encoder)
+        check_parity(encoder, cast("list[Vectors] | None", expected))
         return encoder
 
 

@@ -60,20 +60,33 @@ class Parity:
         return self.mean >= MEAN and self.lowest >= LOWEST and self.pooled >= POOLED
 
 
+# A text's tokens (K, L, D) and pooled vectors (V, D).
+Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
 class Reference(Protocol):
     """What a text's vectors are by the plain float32 forward."""
 
-    def __call__(self, text: Text) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def __call__(self, text: Text) -> Vectors:
         """Tokens (K, L, D) and pooled vectors (V, D)."""
 
 
-def check_parity(encoder: FrozenEncoder) -> Parity:
+def expected_vectors(encoder: FrozenEncoder) -> list[Vectors]:
+    """What the gate's texts are by plain CPU float32; a cluster computes it once for all its actors."""
+    return _plain(encoder, _TEXTS)
+
+
+def check_parity(encoder: FrozenEncoder, expected: Sequence[Vectors] | None = None) -> Parity:
     """Send a few texts through an encoder and through plain CPU float32, and compare.
+
+    Args:
+        encoder: is to prove itself.
+        expected: `expected_vectors` of the same folder, layers and length; None computes them here.
 
     Raises:
         InputError: the cosines are too low for this device and precision to fill a cache.
     """
-    parity = measure_parity(encoder, _TEXTS)
+    parity = measure_parity(encoder, _TEXTS, expected)
     if not parity.holds:
         raise InputError(
             f"{encoder.device} in {encoder.precision} does not agree with float32 on the CPU: cosines "
@@ -83,13 +96,14 @@ def check_parity(encoder: FrozenEncoder) -> Parity:
     return parity
 
 
-def measure_parity(encoder: FrozenEncoder, texts: Sequence[Text]) -> Parity:
+def measure_parity(
+    encoder: FrozenEncoder, texts: Sequence[Text], expected: Sequence[Vectors] | None = None
+) -> Parity:
     """Compare what an encoder yields for texts with the plain float32 forward of each text alone.
 
     Where tokens are not kept, the pooled vectors stand for them.
     """
-    with plain_products():
-        plain = list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
+    plain = _plain(encoder, texts) if expected is None else expected
     tokens: list[npt.NDArray[np.float64]] = []
     pooled: list[npt.NDArray[np.float64]] = []
     longest = sum(encoder.tokenize(texts).lengths.tolist())
@@ -104,13 +118,18 @@ def measure_parity(encoder: FrozenEncoder, texts: Sequence[Text]) -> Parity:
     )
 
 
+def _plain(encoder: FrozenEncoder, texts: Sequence[Text]) -> list[Vectors]:
+    with plain_products():
+        return list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
+
+
 def plain_forward(encoder: FrozenEncoder) -> Reference:
     """Transformers' own forward of the same folder: CPU, float32, one text at a time, nothing packed."""
     loaded = weights.load_model(encoder.folder)
     tokenizer = weights.load_tokenizer(encoder.folder)
     model: Any = loaded.model
 
-    def forward(text: Text) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def forward(text: Text) -> Vectors:
         given = (text.text,) if text.pair is None else (text.text, text.pair)
         pieces = tokenizer(
             *given, truncation="longest_first", max_length=encoder.spec.max_length, return_tensors="pt"

@@ -27,6 +27,7 @@ from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import assert_holds
 
 SHARD_BYTES = 20_000  # about three batches of the fake encoder
+EXPECTED = "what the driver computed"
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,14 @@ class FakeRecipe:
     accident: str = ""
     together: int = 1
 
-    def build(self) -> Encoder:
+    def expect(self) -> str:
+        """Something that every actor has to be given."""
+        return EXPECTED
+
+    def build(self, expected: object) -> Encoder:
         """Make the encoder, unless its device fails."""
+        if expected != EXPECTED:
+            raise InputError(f"the driver's reference is {expected!r}")
         (self.folder / f"{os.getpid()}.here").touch()
         latest = time.monotonic() + 120
         while len(list(self.folder.glob("*.here"))) < self.together and time.monotonic() < latest:

@@ -15,7 +15,7 @@ from features.cluster.reports import Place, Written
 from features.errors import InputError
 from features.storing.shards import SHARDS
 from features.storing.store import Store, text_digests
-from tests.features.cluster_runs import FakeRecipe
+from tests.features.cluster_runs import EXPECTED, FakeRecipe
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import texts_of
 
@@ -46,7 +46,7 @@ class Sender:
 
 def actor(root: Path, place: Place) -> EncodingActor:
     started = EncodingActor(FakeRecipe(root), MANIFEST, place, 20_000)
-    assert started.start().problem == ""
+    assert started.start(EXPECTED).problem == ""
     return started
 
 
@@ -110,7 +110,7 @@ def test_an_actor_adopts_what_a_dead_one_left(tmp_path: Path) -> None:
     dead._outbox._lock.close()  # as the end of its process does
     (dead._outbox.folder / SHARDS / "half.h5.partial").write_bytes(b"cut short")
     heir = EncodingActor(FakeRecipe(tmp_path), MANIFEST, place, 20_000)
-    assert sorted(heir.start().shards) == sorted(left)
+    assert sorted(heir.start(EXPECTED).shards) == sorted(left)
     assert not dead._outbox.folder.exists()
     assert len(heir.piece(left[0].name, 0, 10)) == 10
 
@@ -120,9 +120,9 @@ def test_an_actor_that_does_not_see_the_store_stops(tmp_path: Path) -> None:
     (tmp_path / SHARDS).mkdir()
     (tmp_path / MARK).write_text("of another run")
     some = EncodingActor(FakeRecipe(tmp_path), MANIFEST, Place(tmp_path, "of this run"), 20_000)
-    assert "does not see the driver's store" in some.start().problem
+    assert "does not see the driver's store" in some.start(EXPECTED).problem
     (tmp_path / MARK).write_text("of this run")
-    assert some.start().problem == ""
+    assert some.start(EXPECTED).problem == ""
 
 
 def test_a_full_disk_is_a_problem_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

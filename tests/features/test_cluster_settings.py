@@ -77,7 +77,7 @@ def test_an_actor_whose_vectors_would_differ_refuses(tmp_path: Path) -> None:
     spec = EncoderSpec(str(folder), None, POSITIONS)
     halves = FrozenEncoder.load(spec, device="cpu", precision="float16").manifest
     with pytest.raises(InputError, match="precision is float32, the driver's float16"):
-        FrozenRecipe(spec, halves, tmp_path, 1).build()
+        FrozenRecipe(spec, halves, tmp_path, 1).build(None)
 
 
 def test_an_actor_passes_the_parity_gate_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_an_actor_passes_the_parity_gate_first(tmp_path: Path, monkeypatch: pyte
     spec = EncoderSpec(str(folder), None, POSITIONS)
     manifest = FrozenEncoder.load(spec, device="cpu").manifest
     monkeypatch.chdir(tmp_path)
-    assert FrozenRecipe(spec, manifest, tmp_path, 1).build().manifest == manifest
+    assert FrozenRecipe(spec, manifest, tmp_path, 1).build(None).manifest == manifest
     packed = FrozenEncoder.encode
 
     def wrong(self, texts, **options):  # type: ignore[no-untyped-def]
@@ -96,4 +96,20 @@ def test_an_actor_passes_the_parity_gate_first(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(FrozenEncoder, "encode", wrong)
     with pytest.raises(InputError, match="does not agree with float32 on the CPU"):
-        FrozenRecipe(spec, manifest, tmp_path, 1).build()
+        FrozenRecipe(spec, manifest, tmp_path, 1).build(None)
+
+
+def test_the_driver_computes_what_actors_are_held_against(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the driver's vectors no reference is computed again, and those of other weights are told apart."""
+    spec = EncoderSpec(str(write_tiny(tmp_path / "one", "bert")), None, POSITIONS)
+    other = EncoderSpec(str(write_tiny(tmp_path / "other", "bert", seed=5)), None, POSITIONS)
+    manifest = FrozenEncoder.load(spec, device="cpu").manifest
+    monkeypatch.chdir(tmp_path)
+    recipe = FrozenRecipe(spec, manifest, tmp_path, 1)
+    expected, foreign = recipe.expect(), FrozenRecipe(other, manifest, tmp_path, 1).expect()
+    monkeypatch.setattr("features.encoding.parity.plain_forward", None)
+    assert recipe.build(expected).manifest == manifest
+    with pytest.raises(InputError, match="does not agree with float32 on the CPU"):
+        recipe.build(foreign)
