@@ -121,7 +121,8 @@ def _head(run: RunResults) -> str:
     """A head in words; runs of two encoders with the same words differ in the encoder alone."""
     options, about = options_of(run), f"{run.params.head}, {run.params.task}"
     pooling = "" if run.params.pooling == "mean" else f", {run.params.pooling}"
-    return f"{about}{pooling}{f' ({options})' if options else ''}"
+    rows = "" if run.params.rows is None else f", {run.params.rows:,} rows"
+    return f"{about}{pooling}{f' ({options})' if options else ''}{rows}"
 
 
 def _member(results: CorpusResults, same: Sequence[RunResults | None]) -> Member:

@@ -68,6 +68,18 @@ def test_figures_are_those_of_the_best_run_and_of_each_shared_head(tmp_path: Pat
     assert [member.same[0].run for member in group.members if member.same[0]] == [one.runs[0].name] * 2
 
 
+def test_heads_that_learned_from_fewer_rows_stand_apart(tmp_path: Path) -> None:
+    """A learning curve's sizes are compared size by size, never with the run on all rows."""
+    curve = make_results(Plan(texts=TEXTS, sizes=(30,)), tmp_path)
+    one, two = (replace(curve, name=name, runs=tuple(reversed(curve.runs))) for name in ("one", "two"))
+    (group,) = encoder_groups([one, two])
+    assert group.heads[0].endswith(", 30 rows")
+    named = dict(zip(group.heads, group.members[0].same, strict=True))
+    full = next(head for head in group.heads if f"{head}, 30 rows" in group.heads)
+    assert named[full] is not None
+    assert named[full].run == "demo-linear"
+
+
 def test_equal_predictions_cannot_be_told_apart(tmp_path: Path) -> None:
     """The same head with the same hits is no better under either encoder."""
     (group,) = encoder_groups([encoded("one", tmp_path), encoded("two", tmp_path)])
