@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 from features.errors import InputError
@@ -43,6 +45,10 @@ def _serve(names: Sequence[str], port: int) -> None:
             server.serve_forever()
         except KeyboardInterrupt:
             log.info("stopped")
+            # Nothing is left to write, and what torch keeps running at the end of Python sometimes aborts.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
 
 
 if __name__ == "__main__":
