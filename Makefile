@@ -21,7 +21,7 @@ deps: setup             ## write each stage's imports into dvc.yaml
 	python -m pipeline.graph
 
 demo: setup             ## a page on this machine that asks the trained runs
-	python -m pipeline.demo
+	python -m pipeline demo
 
 sample: setup           ## write the bundled sample again
 	python data/sample/generate.py

@@ -23,19 +23,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from features.corpus import Corpus
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.labels import class_labels
-from features.preparing.ingest import Columns, SplitPlan, ingest
-from features.storing.extraction import ExtractionSummary, extract
-from features.storing.forecast import readable_bytes
-from features.storing.reading import FeatureStore, TokenReader
-from heads.base import HeadShape, build_head, head_class
+from features.corpus.corpus import Corpus
+from features.corpus.ingest import Columns, SplitPlan, ingest
+from features.corpus.labels import class_labels
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.store.extraction import ExtractionSummary, extract, readable_bytes
+from features.store.reading import FeatureStore, TokenReader
+from heads.parts.base import HeadShape, build_head, head_class
 from heads.tasks import build_task
-from pipeline.learning.scoring import predict
-from pipeline.learning.training import fit_head
-from pipeline.loading.data import HeadData, Selection
-from pipeline.settings.params import TrainingParams
+from pipeline.evaluation.scoring import predict
+from pipeline.project.params import TrainingParams
+from pipeline.training.data import HeadData, Selection
+from pipeline.training.training import fit_head
 
 FORMS = ("float16", "int8")
 _RARE = 0.01  # labels that fewer rows than this share have are not trained on

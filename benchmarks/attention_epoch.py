@@ -21,13 +21,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.read_store import LAYER, store_reader
 from benchmarks.train import Loss, report, take_turns
-from features.storing.reading import FeatureStore
-from heads.base import Head, HeadInput, HeadShape, build_head
+from features.store.reading import FeatureStore
+from heads.parts.base import Head, HeadInput, HeadShape, build_head
 from heads.tasks import Task, build_task
-from pipeline.learning.descent import descend
-from pipeline.learning.training import score
-from pipeline.loading.data import HeadData, Selection
-from pipeline.settings.params import TrainingParams
+from pipeline.project.params import TrainingParams
+from pipeline.training.data import HeadData, Selection
+from pipeline.training.descent import descend
+from pipeline.training.training import score
 
 CLASSES, LONGEST, HELD_OUT = 4, 512, 200
 SETTINGS = TrainingParams(epochs=1, batch_size=64)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from benchmarks.fine_tuning import Trained
-from features.corpus import Corpus
-from heads.base import head_class
-from pipeline.learning.building import untrained
-from pipeline.learning.scoring import predict
-from pipeline.learning.training import fit_head
-from pipeline.loading.run_data import open_data
-from pipeline.settings.params import Params
+from features.corpus.corpus import Corpus
+from heads.parts.base import head_class
+from pipeline.evaluation.scoring import predict
+from pipeline.project.params import Params
+from pipeline.training.data import open_data
+from pipeline.training.start import untrained
+from pipeline.training.training import fit_head
 
 
 def train_cached(params: Params, corpus: Corpus, name: str, seed: int) -> Trained:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from features.preparing.cleaning import clean_text
+from features.corpus.rows import clean_text
 
 
 def read_column(path: Path, column: str, count: int) -> list[str]:

@@ -32,9 +32,9 @@ from benchmarks.corpora import read_column, write_base_encoder
 from benchmarks.fidelity import Fidelity
 from benchmarks.flops import forward_flops
 from benchmarks.workers import Measured, measure_fidelity, median_ratio, start, take_turns
-from features.encoded import Text
-from features.encoding.cutter import load_cutter
-from features.encoding.tokenising import tokenize
+from features.corpus.texts import Text
+from features.encoder.cutter import load_cutter
+from features.encoder.tokenizer import tokenize
 
 OURS = "encode-once"
 ENGINES = (

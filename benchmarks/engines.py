@@ -36,9 +36,9 @@ def build(name: str, folder: Path, max_length: int, device: str, threads: int) -
 
 
 def _encode_once(folder: Path, max_length: int, device: str, precision: str = "auto") -> Engine:
-    from features.encoded import Text
-    from features.encoding.encoder import EncoderSpec, FrozenEncoder
-    from features.encoding.products import give_products_to_half
+    from features.corpus.texts import Text
+    from features.encoder.device import give_products_to_half
+    from features.encoder.encoder import EncoderSpec, FrozenEncoder
 
     spec = EncoderSpec(str(folder), None, max_length)
     encoder = FrozenEncoder.load(spec, device=device, precision=precision)
@@ -49,10 +49,10 @@ def _encode_once(folder: Path, max_length: int, device: str, precision: str = "a
 
 def _padded(folder: Path, max_length: int, device: str, strategy: Any) -> Engine:
     """The same layers, batched as others do it: 32 texts padded to the longest allowed, or of the batch."""
-    from features.encoded import Text
-    from features.encoding.encoder import EncoderSpec, FrozenEncoder
-    from features.encoding.padding import encode_padded
-    from features.encoding.products import give_products_to_half
+    from features.corpus.texts import Text
+    from features.encoder.device import give_products_to_half
+    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.encoder.padding import encode_padded
 
     encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
     give_products_to_half(encoder.precision)
@@ -74,10 +74,10 @@ def _in_order(batches: Iterable[Any]) -> Tokens:
 
 def _extract(folder: Path, max_length: int, device: str) -> Engine:
     """The same through the store: forecast, shards on disk with fsync, index. Gives no tokens back."""
-    from features.encoded import Text
-    from features.encoding.encoder import EncoderSpec, FrozenEncoder
-    from features.encoding.products import give_products_to_half
-    from features.storing.extraction import extract
+    from features.corpus.texts import Text
+    from features.encoder.device import give_products_to_half
+    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.store.extraction import extract
 
     encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
     give_products_to_half(encoder.precision)

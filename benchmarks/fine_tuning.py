@@ -19,8 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from features.corpus import Corpus
-from features.encoding import weights
+from features.corpus.corpus import Corpus
+from features.encoder import weights
 
 _BUCKET = 50  # batches sorted by length together
 _CLIP = 1.0

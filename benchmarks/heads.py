@@ -92,10 +92,10 @@ def _in_a_process(arguments: argparse.Namespace, name: str, seed: int) -> dict[s
 
 
 def _train(arguments: argparse.Namespace, name: str, seed: int) -> Trained:
-    from features.corpus import Corpus
-    from features.encoding.weights import find_folder
-    from pipeline import layout
-    from pipeline.settings.params import load_params
+    from features.corpus.corpus import Corpus
+    from features.encoder.weights import find_folder
+    from pipeline.project import layout
+    from pipeline.project.params import load_params
 
     params = load_params()
     corpus = Corpus.load(layout.corpus_folder(arguments.corpus) / "corpus.h5")

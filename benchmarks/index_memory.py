@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from features.storing.manifest import Manifest
-from features.storing.publishing import build_index
-from features.storing.shards import Shard, columns
-from features.storing.store import Store
+from features.store.extraction import build_index
+from features.store.identity import Manifest
+from features.store.shards import Shard, columns
+from features.store.store import Store
 
 _BERT = Manifest(
     model="a BERT-base",

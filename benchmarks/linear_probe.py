@@ -17,16 +17,16 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.train import Loss, report, take_turns
-from heads.base import HeadShape, build_head
+from heads.parts.base import HeadShape, build_head
 from heads.tasks import build_task
-from pipeline.learning.lbfgs import LinearProblem
+from pipeline.training.lbfgs import LinearProblem
 
 Array = npt.NDArray[np.float64]
 OURS = "this project, float32"
 
 
 class Pooled:
-    """Pooled vectors in memory, as `pipeline.loading.data.HeadData` gives them."""
+    """Pooled vectors in memory, as `pipeline.training.data.HeadData` gives them."""
 
     def __init__(self, features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> None:
         self._features = torch.from_numpy(features)[:, None]

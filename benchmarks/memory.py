@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus import Corpus
-from features.encoded import Text
-from features.labels import rating_labels
+from features.corpus.corpus import Corpus
+from features.corpus.labels import rating_labels
+from features.corpus.texts import Text
 
 TOKENIZER = Path("encoders/mini-en")
 SHARD_BYTES = 2 * 2**20
@@ -63,8 +63,8 @@ def measure(folder: Path, count: int, words: int) -> dict[str, int]:
 
 def extract_corpus(folder: Path) -> dict[str, int]:
     """Extract a prepared corpus; peak memory after each step."""
-    from features.encoding.encoder import EncoderSpec, FrozenEncoder
-    from features.storing.extraction import extract
+    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.store.extraction import extract
 
     encoder = FrozenEncoder.load(EncoderSpec(str(folder / "encoder"), None, 32))
     for _ in encoder.encode([Text("warm " * 30)] * 512):

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.corpora import read_column
-from features.storing.forecast import entry_bytes, readable_bytes, readable_time
-from features.storing.manifest import Manifest
+from features.store.extraction import entry_bytes, readable_bytes, readable_time
+from features.store.identity import Manifest
 
 FORMS = ("float16", "int8", "none")
 _CHUNK = 1000

@@ -33,11 +33,11 @@ from features.cluster.engine import ClusterEngine
 from features.cluster.recipe import FrozenRecipe
 from features.cluster.reports import State
 from features.cluster.settings import Settings
-from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.parity import check_parity
-from features.encoding.products import give_products_to_half
-from features.storing.extraction import extract
+from features.corpus.texts import Text
+from features.encoder.device import give_products_to_half
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.parity import check_parity
+from features.store.extraction import extract
 
 PARTS = {"local-1": 1, "ray-1-standing": 1, "ray-1": 1, "local-2": 2, "ray-2": 2}
 _PEERS = {"ray-1-standing": "local-1", "ray-1": "local-1", "ray-2": "local-2"}

@@ -22,13 +22,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from features.encoded import EncodedBatch, Text
-from features.storing.manifest import Manifest
-from features.storing.publishing import publish
-from features.storing.quantising import dequantise, quantise
-from features.storing.reading import FeatureStore
-from features.storing.store import Store, text_digests
-from features.storing.writing import ShardWriter
+from features.corpus.texts import Text
+from features.store.extraction import publish
+from features.store.identity import Manifest
+from features.store.reading import FeatureStore
+from features.store.shards import EncodedBatch, dequantise, quantise
+from features.store.store import Store, text_digests
+from features.store.writing import ShardWriter
 
 LAYER = 12
 BATCH = 64

@@ -1,5 +1,7 @@
 """The one error that a user's input can cause."""
 
+from __future__ import annotations
+
 
 class InputError(Exception):
     """Something the user gave cannot be used.

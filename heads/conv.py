@@ -11,10 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.options import require, require_fraction, require_positive
-from heads.standardise import Standardiser
-from heads.windows import TokenWindows
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import Standardiser, TokenWindows
+from heads.parts.options import require, require_fraction, require_positive
 
 
 class Conv(Head):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.mixing import LayerMix
-from heads.options import require, require_fraction
-from heads.standardise import Standardiser
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import LayerMix, Standardiser
+from heads.parts.options import require, require_fraction
 
 
 class LayerMixPooled(Head):

@@ -7,11 +7,10 @@ need not.
 
 from __future__ import annotations
 
-from heads.attention import HopAttention, overlap, scorer
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.mixing import LayerMix
-from heads.options import require
-from heads.standardise import Standardiser
+from heads.parts.attention import HopAttention, overlap, scorer
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import LayerMix, Standardiser
+from heads.parts.options import require
 
 
 class LayerMixAttention(Head):

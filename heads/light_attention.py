@@ -14,11 +14,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.masking import masked_softmax
-from heads.options import require, require_fraction, require_positive
-from heads.standardise import Standardiser
-from heads.windows import TokenWindows
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import Standardiser, TokenWindows, masked_softmax
+from heads.parts.options import require, require_fraction, require_positive
 
 
 class LightAttention(Head):

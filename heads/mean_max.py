@@ -9,10 +9,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.masking import masked_max, masked_mean
-from heads.options import require, require_fraction
-from heads.standardise import Standardiser
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import Standardiser, masked_max, masked_mean
+from heads.parts.options import require, require_fraction
 
 
 class MeanMax(Head):

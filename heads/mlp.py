@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.options import require_fraction, require_positive
-from heads.standardise import Standardiser
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import Standardiser
+from heads.parts.options import require_fraction, require_positive
 
 
 class Mlp(Head):

@@ -7,10 +7,10 @@ looking at the same tokens; it is the batch's mean times the option `penalty`. H
 
 from __future__ import annotations
 
-from heads.attention import HopAttention, overlap, scorer
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.options import require
-from heads.standardise import Standardiser
+from heads.parts.attention import HopAttention, overlap, scorer
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import Standardiser
+from heads.parts.options import require
 
 
 class SelfAttentive(Head):

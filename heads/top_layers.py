@@ -13,9 +13,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from heads.attention import HopAttention
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.options import require, require_fraction
+from heads.parts.attention import HopAttention
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.options import require, require_fraction
 
 
 class TopLayers(Head):

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
+from features.errors import InputError
 from features.words import Segmenter, segmenter
-from heads.base import Head, head_class
-from heads.saving import load_head
+from heads.parts.base import Head, head_class
+from heads.parts.options import HeadError
+from heads.parts.saving import load_head
 from heads.tasks import Task
-from pipeline import layout
-from pipeline.drawing.heatmaps import plot_heatmap
-from pipeline.drawing.word_attention import (
+from pipeline.evaluation.attention import (
     Deletion,
     Heatmap,
     Heatmaps,
@@ -22,16 +22,17 @@ from pipeline.drawing.word_attention import (
     joined_spans,
     piece_words,
 )
-from pipeline.learning.encoder_top import encoder_top
-from pipeline.learning.scoring import predict
-from pipeline.loading.data import HeadData
-from pipeline.loading.run_data import open_data
-from pipeline.measuring.deletion import measure_deletion
-from pipeline.measuring.predictions import Predictions
-from pipeline.settings.params import AttentionParams, Params, load_params
-from pipeline.settings.schema import dictionary_of
-from pipeline.stage import log, run_stage
-from pipeline.writing import write_json
+from pipeline.evaluation.deletion import measure_deletion
+from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.scoring import predict
+from pipeline.plots.figures import plot_heatmap
+from pipeline.prepare import dictionary_of
+from pipeline.project import layout
+from pipeline.project.files import write_json
+from pipeline.project.params import AttentionParams, Params, load_params
+from pipeline.project.stage import log, run_stage
+from pipeline.training.data import HeadData, open_data
+from pipeline.training.start import encoder_top
 
 _DELETION_TEXTS = 200  # test texts of the deletion test; its interval says whether they are enough
 
@@ -138,4 +139,4 @@ def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAt
 
 
 if __name__ == "__main__":
-    run_stage(main, "run", __doc__)
+    run_stage(main, "run", __doc__, mistakes=(InputError, HeadError))

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from features.corpus import Corpus
-from pipeline import layout
-from pipeline.measuring.metrics import Metrics, measure
-from pipeline.measuring.predictions import Predictions, constant_predictions
-from pipeline.stage import log, run_stage
-from pipeline.writing import write_json
+from features.corpus.corpus import Corpus
+from pipeline.evaluation.metrics import Metrics, measure
+from pipeline.evaluation.predictions import Predictions, constant_predictions
+from pipeline.project import layout
+from pipeline.project.files import write_json
+from pipeline.project.stage import log, run_stage
 
 _STRENGTHS = (
     1.0,

@@ -7,26 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus import Corpus
-from heads.base import Head, head_class
-from heads.saving import load_head
+from features.corpus.corpus import Corpus
+from features.errors import InputError
+from heads.parts.base import Head, head_class
+from heads.parts.options import HeadError
+from heads.parts.saving import load_head
 from heads.tasks import Task
 from heads.tasks.base import number
-from pipeline import layout
-from pipeline.drawing.plots import plot_confusion, plot_distributions
-from pipeline.drawing.reliability_plot import plot_reliability
-from pipeline.learning.encoder_top import encoder_top
-from pipeline.learning.scoring import decode, predict
-from pipeline.learning.training import score
-from pipeline.loading.data import HeadData
-from pipeline.loading.run_data import ENCODER_FILE, open_data
-from pipeline.measuring.calibration import Calibrated, calibration
-from pipeline.measuring.metrics import confusion, measure
-from pipeline.measuring.predictions import Predictions
-from pipeline.measuring.results import Evaluation, GroupMetrics, SeedMetrics
-from pipeline.settings.params import load_params
-from pipeline.stage import log, run_stage
-from pipeline.writing import read_json, write_json
+from pipeline.evaluation.calibration import Calibrated, calibration
+from pipeline.evaluation.metrics import confusion, measure
+from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
+from pipeline.evaluation.scoring import decode, predict
+from pipeline.plots.figures import plot_confusion, plot_distributions, plot_reliability
+from pipeline.project import layout
+from pipeline.project.files import read_json, write_json
+from pipeline.project.params import load_params
+from pipeline.project.stage import log, run_stage
+from pipeline.training.data import HeadData, open_data
+from pipeline.training.start import encoder_top
+from pipeline.training.training import score
 
 
 def main(name: str) -> None:
@@ -46,7 +46,7 @@ def main(name: str) -> None:
         first = first or (head, task, predictions)
     assert first is not None
     head, task, predictions = first
-    encoder = read_json(layout.cache_folder(run.corpus) / ENCODER_FILE)
+    encoder = read_json(layout.encoder_file(run.corpus))
     evaluation = Evaluation(
         run=name,
         corpus=run.corpus,
@@ -142,4 +142,4 @@ def _draw(folder: Path, name: str, corpus: Corpus, predictions: Predictions) -> 
 
 
 if __name__ == "__main__":
-    run_stage(main, "run", __doc__)
+    run_stage(main, "run", __doc__, mistakes=(InputError, HeadError))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.stage import guard, log
+from pipeline.project.stage import guard, log
 
 PACKAGES = ("features", "heads", "pipeline")
 GRAPH = Path("dvc.yaml")

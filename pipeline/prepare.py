@@ -10,13 +10,69 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from features.preparing.ingest import Ingested, ingest
-from features.preparing.splits import SPLITS
-from pipeline import layout
-from pipeline.settings.params import CorpusParams, load_params
-from pipeline.settings.schema import columns, label_map, source_files, split_plan
-from pipeline.stage import log, run_stage
-from pipeline.writing import write_csv, write_json
+from features.corpus.ingest import Ingested, SplitPlan, ingest
+from features.corpus.labels import LabelMap, class_labels, rating_labels
+from features.corpus.rows import Columns
+from features.corpus.splits import SPLITS
+from features.corpus.tables import TableFormat
+from features.errors import InputError
+from pipeline.project import layout
+from pipeline.project.files import write_csv, write_json
+from pipeline.project.params import CorpusParams, load_params
+from pipeline.project.stage import log, run_stage
+
+_SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
+
+
+def source_files(params: CorpusParams) -> dict[str | None, Path]:
+    """The file of a corpus under None, or its file a split where `split.files` gives them.
+
+    Raises:
+        InputError: `split.files` without a training or test file.
+    """
+    source = Path(params.source)
+    if params.split.files is None:
+        return {None: source}
+    if not {"train", "test"} <= params.split.files.keys():
+        raise InputError(
+            f"`split.files` names {', '.join(params.split.files) or 'nothing'}; expected at least train and "
+            f"test (a validation split is taken from train where none is given)"
+        )
+    return {split: source / name for split, name in params.split.files.items()}
+
+
+def columns(params: CorpusParams) -> Columns:
+    """The declared columns and file format."""
+    given = params.columns
+    return Columns(
+        text=given.text,
+        label=given.label,
+        pair=given.pair,
+        group=given.group,
+        split=given.split,
+        split_names=dict(given.split_names or _SPLIT_NAMES),
+        reject_unknown=given.unknown == "reject",
+        only={column: tuple(values) for column, values in given.only.items()},
+        first_of=given.first_of,
+        form=TableFormat(given.separator, given.header, given.quoted, given.encoding),
+    )
+
+
+def label_map(params: CorpusParams) -> LabelMap:
+    """The declared labels."""
+    if params.labels.rating is not None:
+        return rating_labels(*params.labels.rating)
+    return class_labels(params.labels.classes or [])
+
+
+def split_plan(params: CorpusParams) -> SplitPlan:
+    """The declared split."""
+    return SplitPlan(**params.split.model_dump(exclude={"files"}))
+
+
+def dictionary_of(params: CorpusParams) -> Path | None:
+    """The jieba user dictionary, where one is named."""
+    return Path(params.words.dictionary) if params.words.dictionary else None
 
 
 @dataclass(frozen=True)

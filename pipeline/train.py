@@ -6,20 +6,21 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
-from features.corpus import Corpus
-from features.labels import Labels
-from heads.base import HeadShape, head_class
-from heads.saving import HeadConfig, save_head
+from features.corpus.corpus import Corpus
+from features.corpus.labels import Labels
+from features.errors import InputError
+from heads.parts.base import HeadShape, head_class
+from heads.parts.options import HeadError
+from heads.parts.saving import HeadConfig, save_head
 from heads.tasks import Task
-from pipeline import layout
-from pipeline.learning.building import untrained
-from pipeline.learning.fits import Epoch, Fit
-from pipeline.learning.training import fit_head
-from pipeline.loading.data import HeadData
-from pipeline.loading.run_data import open_data
-from pipeline.settings.params import Params, RunParams, load_params
-from pipeline.stage import log, run_stage
-from pipeline.writing import write_json
+from pipeline.project import layout
+from pipeline.project.files import write_json
+from pipeline.project.params import Params, RunParams, load_params
+from pipeline.project.stage import log, run_stage
+from pipeline.training.data import HeadData, open_data
+from pipeline.training.fits import Epoch, Fit
+from pipeline.training.start import untrained
+from pipeline.training.training import fit_head
 
 
 def main(name: str) -> None:
@@ -111,4 +112,4 @@ class _Curves:
 
 
 if __name__ == "__main__":
-    run_stage(main, "run", __doc__)
+    run_stage(main, "run", __doc__, mistakes=(InputError, HeadError))

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
 from features.errors import InputError
-from features.storing.reading import FeatureStore
-from pipeline import layout
-from pipeline.drawing.plots import plot_scatter
-from pipeline.settings.params import TsneParams, load_params
-from pipeline.stage import log, run_stage
+from features.store.reading import FeatureStore
+from pipeline.plots.figures import plot_scatter
+from pipeline.project import layout
+from pipeline.project.params import TsneParams, load_params
+from pipeline.project.stage import log, run_stage
 
 _PCA = 50
 _FEWEST = 5  # texts below which there are no neighbourhoods to keep

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
 from features.words import Segmenter, read_stop_words, segmenter
-from pipeline import layout
-from pipeline.drawing.plots import plot_words
-from pipeline.settings.params import WordsParams, load_params
-from pipeline.stage import log, run_stage
-from pipeline.writing import write_json
+from pipeline.plots.figures import plot_words
+from pipeline.project import layout
+from pipeline.project.files import write_json
+from pipeline.project.params import WordsParams, load_params
+from pipeline.project.stage import log, run_stage
 
 _PRIOR = 0.5  # added to each count of the log odds, so that a word seen once does not win
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import heads
-from features.corpus import Corpus
-from heads.base import HeadShape, build_head
+from features.corpus.corpus import Corpus
+from heads.parts.base import HeadShape, build_head
 from heads.tasks import build_task
-from pipeline.learning.scoring import predict
-from pipeline.learning.training import fit_head
-from pipeline.loading.data import HeadData
-from pipeline.settings.params import TrainingParams
+from pipeline.evaluation.scoring import predict
+from pipeline.project.params import TrainingParams
+from pipeline.training.data import HeadData
+from pipeline.training.training import fit_head
 from tests.pipeline.demo import make_data
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from features.cluster.outbox import Outbox
 from features.cluster.recipe import Recipe
 from features.cluster.reports import Place, Report
-from features.encoded import Text
+from features.corpus.texts import Text
 from features.errors import InputError
-from features.storing.extraction import Encoder
-from features.storing.manifest import Manifest
-from features.storing.writing import ShardWriter
+from features.store.extraction import Encoder
+from features.store.identity import Manifest
+from features.store.writing import ShardWriter
 
 
 class EncodingActor:

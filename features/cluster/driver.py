@@ -14,7 +14,7 @@ from features.cluster.member import Member, Task
 from features.cluster.plan import Queue, largest_chunk
 from features.cluster.reports import ClusterSummary, Report, State
 from features.errors import InputError
-from features.storing.extraction import Work
+from features.store.extraction import Work
 
 # So often may an actor's calls fail before it is left alone.
 _FAILURES = 20

@@ -1,4 +1,4 @@
-"""The engine that `features.storing.extraction.extract` may be given: new texts are encoded on a cluster."""
+"""The engine that `features.store.extraction.extract` may be given: new texts are encoded on a cluster."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from features.cluster.plan import Queue, estimate_tokens, order_by_length
 from features.cluster.recipe import Recipe
 from features.cluster.reports import ClusterSummary, Place, State
 from features.cluster.settings import Settings
-from features.storing.extraction import Work
-from features.storing.forecast import Size, check_space, entry_bytes, readable_bytes, readable_time
+from features.store.extraction import Size, Work, check_space, entry_bytes, readable_bytes, readable_time
 
 _FAREWELL = 10.0
 

@@ -10,10 +10,10 @@ from typing import Protocol
 from features.cluster.ledger import Ledger
 from features.cluster.reports import Written
 from features.errors import InputError
-from features.storing.durable import is_sealed, verify, write_named
-from features.storing.manifest import digest_bytes
-from features.storing.shards import SHARDS, SUFFIX
-from features.storing.store import Store
+from features.store.files import is_sealed, verify, write_named
+from features.store.identity import digest_bytes
+from features.store.shards import SHARDS, SUFFIX
+from features.store.store import Store
 
 PIECE = 8 * 2**20
 # A network file system may show a file of another node late.

@@ -9,7 +9,7 @@ from features.cluster.ledger import Ledger
 from features.cluster.member import Member
 from features.cluster.plan import Chunk, Queue
 from features.errors import InputError
-from features.storing.extraction import Work
+from features.store.extraction import Work
 
 # So often may a text's actor be lost before the text is suspected.
 TRIES = 4

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from features.cluster.ledger import Ledger
 from features.cluster.plan import Chunk
 from features.cluster.reports import ActorSummary, Report
-from features.encoded import Text
+from features.corpus.texts import Text
 
 # One chunk is encoded, the next one waits beside it: an actor is never idle, and memory stays bounded.
 AHEAD = 2

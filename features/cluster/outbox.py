@@ -9,11 +9,10 @@ from pathlib import Path
 
 from features.cluster.reports import Place, Written
 from features.errors import InputError
-from features.storing.durable import PARTIAL, is_sealed, verify
-from features.storing.locking import exclusive
-from features.storing.manifest import Manifest
-from features.storing.shards import SHARDS, SUFFIX, Shard
-from features.storing.store import Store
+from features.store.files import PARTIAL, exclusive, is_sealed, verify
+from features.store.identity import Manifest
+from features.store.shards import SHARDS, SUFFIX, Shard
+from features.store.store import Store
 
 MARK = ".cluster"
 

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from features.encoded import Text
-from features.texts import StoredTexts
+from features.corpus.texts import StoredTexts, Text
 
 SAMPLE = 4096
 # Guided self-scheduling (Polychronopoulos and Kuck 1987): a share of what is left, halved once more because

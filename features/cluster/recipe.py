@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from features.errors import InputError
-from features.storing.manifest import Manifest
+from features.store.identity import Manifest
 
 if TYPE_CHECKING:
-    from features.encoding.encoder import EncoderSpec
-    from features.encoding.parity import Vectors
-    from features.storing.extraction import Encoder
+    from features.encoder.encoder import EncoderSpec
+    from features.encoder.parity import Vectors
+    from features.store.extraction import Encoder
 
 
 class Recipe(Protocol):
@@ -35,7 +35,7 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class FrozenRecipe:
-    """A `features.encoding.encoder.FrozenEncoder` that passes the parity gate before it is handed out.
+    """A `features.encoder.encoder.FrozenEncoder` that passes the parity gate before it is handed out.
 
     spec: which encoder, and what of it is wanted.
     manifest: what its vectors must be computed by, as the driver knows it.
@@ -52,17 +52,17 @@ class FrozenRecipe:
 
     def expect(self) -> list[Vectors]:
         """The gate's texts by plain CPU float32, so that no actor has to import Transformers for them."""
-        from features.encoding.encoder import FrozenEncoder
-        from features.encoding.parity import expected_vectors
+        from features.encoder.encoder import FrozenEncoder
+        from features.encoder.parity import expected_vectors
 
         return expected_vectors(FrozenEncoder.load(self.spec, device="cpu"))
 
     def build(self, expected: object) -> Encoder:
         """Load it, compare its identity with the driver's, and send it through the parity gate."""
         os.environ.update(self.environment)  # before what reads them at import
-        from features.encoding.encoder import FrozenEncoder
-        from features.encoding.parity import check_parity
-        from features.encoding.products import give_products_to_half
+        from features.encoder.device import give_products_to_half
+        from features.encoder.encoder import FrozenEncoder
+        from features.encoder.parity import check_parity
 
         if self.folder.is_dir():  # elsewhere Ray has put the project's files into the working folder itself
             os.chdir(self.folder)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heads.errors import HeadError
-from heads.options import checked_options
+from heads.parts.options import HeadError, checked_options
 from heads.tasks.base import Decoded, Task
 from heads.tasks.binary import Binary
 from heads.tasks.classify import Classify

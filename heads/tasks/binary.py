@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from heads.options import require
-from heads.tasks.base import Decoded, State, Task, Weighting, class_weights, number, numbers
-from heads.tasks.temperature import fit_temperature
+from heads.parts.options import require
+from heads.tasks.base import Decoded, State, Task, Weighting, class_weights, fit_temperature, number, numbers
 
 
 class Binary(Task):

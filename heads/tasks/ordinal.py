@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heads.options import require
+from heads.parts.options import require
 from heads.tasks.base import Decoded, State, Task, numbers
 
 

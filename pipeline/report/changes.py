@@ -6,16 +6,103 @@ them out. So twenty runs with 380 pairs stay as light as their texts.
 
 from __future__ import annotations
 
-from itertools import permutations
+from dataclasses import dataclass
+from itertools import combinations, permutations
 from typing import TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.measuring.predictions import Predictions
-from pipeline.report.gather import CorpusResults, RunResults
-from pipeline.report.learning.curves import LearningCurve
-from pipeline.report.mistakes import LENGTH, group_name, most_telling
+from features.corpus.corpus import Corpus
+from pipeline.evaluation.predictions import Predictions
+from pipeline.report.learning import LearningCurve
 from pipeline.report.rendering import excerpt
+from pipeline.report.results import CorpusResults, RunResults
+
+Counts = list[list[int]]
+
+
+def agreements(results: CorpusResults) -> dict[str, Counts]:
+    """For each two of the panels' sides, under `a|b`, C x C rows: a's prediction down, b's across."""
+    sides = {run.name: run.predictions for run in results.runs}
+    sides |= {
+        item.baseline.name: item.predictions for item in results.baselines if item.baseline.name == "tfidf"
+    }
+    size, low = results.corpus.labels.size, results.corpus.labels.low
+    found = {}
+    for a, b in combinations(sides, 2):
+        pair = (sides[a].predicted - low) * size + sides[b].predicted - low
+        found[f"{a}|{b}"] = np.bincount(pair, minlength=size * size).reshape(size, size).tolist()
+    return found
+
+
+_SHOWN = 8
+LENGTH = 420  # characters shown of a text
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test text with its labels in words."""
+
+    row: int
+    text: str
+    group: str
+    true: str
+    predicted: str
+    confidence: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The wrong rows of a run: how many of n, and the most telling."""
+
+    run: str
+    wrong: int
+    n: int
+    examples: tuple[Example, ...]
+
+
+def mistakes(results: CorpusResults) -> tuple[Mistakes, ...]:
+    """Each run's mistakes: on ratings those that miss most, on classes those it was surest of."""
+    found = []
+    for run in results.runs:
+        predictions = run.predictions
+        wrong = np.flatnonzero(predictions.predicted != predictions.actual)
+        chosen = most_telling(results, predictions, wrong)
+        examples = tuple(_example(results, predictions, i) for i in chosen)
+        found.append(Mistakes(run.name, len(wrong), len(predictions), examples))
+    return tuple(found)
+
+
+def group_name(corpus: Corpus, row: int) -> str:
+    """The row's group; empty where it has none."""
+    code = int(corpus.group[row]) if corpus.groups else -1
+    return corpus.groups[code] if code >= 0 else ""
+
+
+def most_telling(
+    results: CorpusResults, predictions: Predictions, chosen: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Of the chosen positions, the few that miss most (ratings) or are surest (classes)."""
+    confidence = predictions.confidence()[chosen]
+    miss = np.abs(predictions.value - predictions.actual)[chosen]
+    order = np.lexsort((chosen, -confidence, -miss) if results.ordered else (chosen, -confidence))
+    return chosen[order[:_SHOWN]]
+
+
+def _example(results: CorpusResults, predictions: Predictions, i: int) -> Example:
+    corpus, row = results.corpus, int(predictions.rows[i])
+    return Example(
+        row=row,
+        text=excerpt(corpus.row_texts([row])[0], LENGTH),
+        group=group_name(corpus, row),
+        true=corpus.labels.name(int(predictions.actual[i])),
+        predicted=corpus.labels.name(int(predictions.predicted[i])),
+        confidence=float(predictions.confidence()[i]),
+        value=float(predictions.value[i]),
+    )
+
 
 PARTS = (
     ("Fixed", "wrong there, right here"),

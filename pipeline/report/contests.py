@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.measuring.headlines import headline_difference
-from pipeline.measuring.intervals import Comparison, Interval, Verdict, compare, holm, verdict
-from pipeline.measuring.predictions import Predictions
-from pipeline.report.gather import CorpusResults, RunResults
+from pipeline.evaluation.headlines import headline_difference
+from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
+from pipeline.evaluation.predictions import Predictions
+from pipeline.report.results import CorpusResults, RunResults
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.measuring.predictions import Predictions
-from pipeline.report.gather import CorpusResults
+from pipeline.evaluation.predictions import Predictions
 from pipeline.report.rendering import number, percent
+from pipeline.report.results import CorpusResults
 
 _Figure = Callable[[Predictions, npt.NDArray[np.bool_]], float]
 

@@ -8,8 +8,8 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.measuring.predictions import Predictions
-from pipeline.report.gather import CorpusResults
+from pipeline.evaluation.predictions import Predictions
+from pipeline.report.results import CorpusResults
 from pipeline.tsne import fitting_perplexity
 
 _TEXTS = 5_000_000  # characters that all texts of a map may take on the page

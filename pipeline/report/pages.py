@@ -6,34 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import layout
-from pipeline.drawing.style import label_colours
-from pipeline.measuring.headlines import headline_interval
-from pipeline.measuring.intervals import Interval
-from pipeline.report.agreement import agreements
-from pipeline.report.case.group import group_case
-from pipeline.report.changes import change_names, changes, opening_change
-from pipeline.report.choosing import best_run
-from pipeline.report.clouds import clouds
+from pipeline.evaluation.headlines import headline_interval
+from pipeline.evaluation.intervals import Interval
+from pipeline.plots.style import label_colours
+from pipeline.project import layout
+from pipeline.project.params import Params
+from pipeline.report.case import group_case
+from pipeline.report.changes import agreements, change_names, changes, mistakes, opening_change
+from pipeline.report.charts import cost_plot, curves
 from pipeline.report.contests import Contest, contests
-from pipeline.report.cost import cost_plot
-from pipeline.report.curves import curves
 from pipeline.report.encoders import encoder_groups
-from pipeline.report.gather import CorpusResults, RunResults
 from pipeline.report.groups import group_tables
-from pipeline.report.learning.curves import learning_curves
-from pipeline.report.learning.plot import learning_plot
+from pipeline.report.learning import learning_curves, learning_plot
 from pipeline.report.maps import map_data
-from pipeline.report.mistakes import mistakes
 from pipeline.report.panels import opening_pair, panels
 from pipeline.report.provenance import commands, corpus_yaml, digests, times, versions, written_at
 from pipeline.report.reliability import reliabilities, without_probabilities
 from pipeline.report.rendering import render
-from pipeline.report.rounding import decodings
-from pipeline.report.seeds import Over, over_seeds
-from pipeline.report.shading import shaded_texts
-from pipeline.report.table import Column, Line, brief_table, metric_columns, runs_table
-from pipeline.settings.params import Params
+from pipeline.report.results import CorpusResults, RunResults
+from pipeline.report.tables import (
+    Column,
+    Line,
+    Over,
+    best_run,
+    brief_table,
+    decodings,
+    metric_columns,
+    over_seeds,
+    runs_table,
+)
+from pipeline.report.words import clouds, shaded_texts
 
 _SCRIPTS = (
     "theme.js",

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from features.labels import Labels
-from pipeline.measuring.metrics import confusion, neighbours_right
-from pipeline.measuring.predictions import Predictions
-from pipeline.report.gather import CorpusResults
-from pipeline.report.table import kind_of
+from features.corpus.labels import Labels
+from pipeline.evaluation.metrics import confusion, neighbours_right
+from pipeline.evaluation.predictions import Predictions
+from pipeline.report.results import CorpusResults
+from pipeline.report.tables import kind_of
 
 
 @dataclass(frozen=True)

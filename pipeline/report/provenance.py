@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline import layout
-from pipeline.measuring.fidelity_result import read_fidelity
-from pipeline.report.gather import CorpusResults
+from pipeline.commands.fidelity import read_fidelity
+from pipeline.project import layout
+from pipeline.project.params import Params
 from pipeline.report.rendering import duration
-from pipeline.settings.params import Params
+from pipeline.report.results import CorpusResults
 
 _PACKAGES = (
     "torch",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.measuring.calibration import Bin, Calibrated, Calibration, calibration
-from pipeline.report.axes import Tick
-from pipeline.report.gather import CorpusResults, RunResults
+from pipeline.evaluation.calibration import Bin, Calibrated, Calibration, calibration
+from pipeline.report.charts import Scale, Tick
 from pipeline.report.rendering import percent, thousands
-from pipeline.report.scales import Scale
-from pipeline.report.seeds import Over, over_seeds
-from pipeline.report.table import kind_of
+from pipeline.report.results import CorpusResults, RunResults
+from pipeline.report.tables import Over, kind_of, over_seeds
 
 WIDTH, HEIGHT = 380, 430
 _LEFT, _RIGHT, _TOP = 52, 22, 24

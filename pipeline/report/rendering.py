@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.measuring.headlines import Headline
+from pipeline.evaluation.headlines import Headline
 
 _STYLES = ("base.css", "tables.css", "figures.css", "print.css")
 _NONE = "–"

@@ -17,12 +17,12 @@ import numpy as np
 from features.cluster.engine import ClusterEngine
 from features.cluster.reports import ClusterSummary, State
 from features.cluster.settings import Settings
-from features.encoded import EncodedBatch, Text
+from features.corpus.texts import Text
 from features.errors import InputError
-from features.storing.durable import verify
-from features.storing.extraction import Encoder, ExtractionSummary, extract
-from features.storing.manifest import text_digest
-from features.storing.shards import read_shard
+from features.store.extraction import Encoder, ExtractionSummary, extract
+from features.store.files import verify
+from features.store.identity import text_digest
+from features.store.shards import EncodedBatch, read_shard
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import assert_holds
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from features.encoded import EncodedBatch, Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.corpus.texts import Text
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.store.shards import EncodedBatch
 from tests.features.tiny_models import LAYERS, POSITIONS
 
 TEXTS = [

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from features.encoded import EncodedBatch, Text
-from features.storing.manifest import Manifest, text_digest
+from features.corpus.texts import Text
+from features.store.identity import Manifest, text_digest
+from features.store.shards import EncodedBatch
 
 
 def fake_manifest(**changes: object) -> Manifest:

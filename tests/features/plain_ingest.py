@@ -1,6 +1,6 @@
 """Reading and splitting a table the plain way: Python objects, dictionaries and loops, nothing clever.
 
-What `features.preparing.ingest` does in columns of numbers and files has to give the same.
+What `features.corpus.ingest` does in columns of numbers and files has to give the same.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from features.labels import MISSING, LabelMap
-from features.preparing.ingest import Columns, SplitPlan
+from features.corpus.ingest import Columns, SplitPlan
+from features.corpus.labels import MISSING, LabelMap
 
 SPLITS = ("train", "validation", "test")
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from features.encoded import Text
-from features.storing.extraction import ExtractionSummary, extract
-from features.storing.manifest import Manifest
-from features.storing.quantising import dequantise, quantise
-from features.storing.reading import FeatureStore
+from features.corpus.texts import Text
+from features.store.extraction import ExtractionSummary, extract
+from features.store.identity import Manifest
+from features.store.reading import FeatureStore
+from features.store.shards import dequantise, quantise
 from tests.features.fake_encoder import FakeEncoder, expected
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from features.encoded import Text
-from features.encoding import allocation
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.corpus.texts import Text
+from features.encoder import device as allocation
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
 from tests.features.tiny_models import write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 _PRODUCTS = """
 import torch
-from features.encoding.allocation import bound_kernel_cache, keep_freed_memory, release_freed_memory
+from features.encoder.device import bound_kernel_cache, keep_freed_memory, release_freed_memory
 
 def resident():
     release_freed_memory()
@@ -57,8 +57,8 @@ def test_products_of_ever_new_sizes_do_not_pile_up() -> None:
 def test_freed_memory_goes_back_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoding hands it back after a number of tokens, not after each batch."""
     released: list[int] = []
-    monkeypatch.setattr("features.encoding.encoder.release_freed_memory", lambda: released.append(1))
-    monkeypatch.setattr("features.encoding.encoder._KEPT_TOKENS", 100)
+    monkeypatch.setattr("features.encoder.encoder.release_freed_memory", lambda: released.append(1))
+    monkeypatch.setattr("features.encoder.encoder._KEPT_TOKENS", 100)
     encoder = FrozenEncoder.load(EncoderSpec(str(write_tiny(tmp_path, "bert")), None, 16), device="cpu")
     batches = list(encoder.encode([Text("good film " * (n % 7)) for n in range(1, 90)], budget=40))
     tokens = sum(int(batch.lengths.sum()) for batch in batches)

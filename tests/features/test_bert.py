@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from features.encoded import Text
-from features.encoding import weights
-from features.encoding.bert import Bert, load_bert
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.corpus.texts import Text
+from features.encoder import weights
+from features.encoder.bert import Bert, load_bert
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
 from tests.features.tiny_models import ARCHITECTURES, write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,7 +124,7 @@ def test_the_bundled_encoders_need_no_import_of_transformers(name: str) -> None:
     program = (
         "import sys\n"
         "from features.encoded import Text\n"
-        "from features.encoding.encoder import EncoderSpec, FrozenEncoder\n"
+        "from features.encoder.encoder import EncoderSpec, FrozenEncoder\n"
         f"encoder = FrozenEncoder.load(EncoderSpec({str(ROOT / 'encoders' / name)!r}, None, 32))\n"
         "next(encoder.encode([Text('good')]))\n"
         "sys.exit(bool({'transformers', 'torch._dynamo'} & set(sys.modules)))\n"

@@ -13,12 +13,11 @@ from features.cluster.plan import SAMPLE
 from features.cluster.recipe import FrozenRecipe
 from features.cluster.reports import State
 from features.cluster.settings import Settings
-from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.parity import LOWEST, POOLED
-from features.storing.extraction import extract
-from features.storing.reading import FeatureStore
-from features.texts import StoredTexts
+from features.corpus.texts import StoredTexts, Text
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.parity import LOWEST, POOLED
+from features.store.extraction import extract
+from features.store.reading import FeatureStore
 from tests.features.cluster_runs import SHARD_BYTES, FakeRecipe, digests_of, encoded, run_on_cluster
 from tests.features.encodings import TEXTS
 from tests.features.fake_encoder import FakeEncoder

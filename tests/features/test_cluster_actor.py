@@ -13,8 +13,8 @@ from features.cluster.ledger import Ledger
 from features.cluster.outbox import MARK
 from features.cluster.reports import Place, Written
 from features.errors import InputError
-from features.storing.shards import SHARDS
-from features.storing.store import Store, text_digests
+from features.store.shards import SHARDS
+from features.store.store import Store, text_digests
 from tests.features.cluster_runs import EXPECTED, FakeRecipe
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import texts_of
@@ -133,7 +133,7 @@ def test_a_full_disk_is_a_problem_not_an_error(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("features.storing.writing.write_shard", full)
+        patch.setattr("features.store.writing.write_shard", full)
         assert "is full (No space left on device)" in some.encode(TEXTS, DIGESTS).problem
     assert some.encode(TEXTS, DIGESTS).problem == ""
     assert some.flush().shards

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.cluster.plan import Chunk, Queue, estimate_tokens, guided, largest_chunk, order_by_length
-from features.encoded import Text
-from features.texts import StoredTexts
+from features.corpus.texts import StoredTexts, Text
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import texts_of
 

@@ -10,7 +10,7 @@ import pytest
 from features.cluster.connection import connected, import_ray
 from features.cluster.recipe import FrozenRecipe
 from features.cluster.settings import PREFIX, Settings, read_settings
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
 from tests.features.tiny_models import POSITIONS, write_tiny
 
@@ -109,7 +109,7 @@ def test_the_driver_computes_what_actors_are_held_against(
     monkeypatch.chdir(tmp_path)
     recipe = FrozenRecipe(spec, manifest, tmp_path, 1)
     expected, foreign = recipe.expect(), FrozenRecipe(other, manifest, tmp_path, 1).expect()
-    monkeypatch.setattr("features.encoding.parity.plain_forward", None)
+    monkeypatch.setattr("features.encoder.parity.plain_forward", None)
     assert recipe.build(expected).manifest == manifest
     with pytest.raises(InputError, match="does not agree with float32 on the CPU"):
         recipe.build(foreign)

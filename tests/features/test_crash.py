@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from features.storing.durable import verify
-from features.storing.extraction import extract
-from features.storing.shards import read_shard
-from features.storing.store import text_digests
+from features.store.extraction import extract
+from features.store.files import verify
+from features.store.shards import read_shard
+from features.store.store import text_digests
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import assert_holds, run, texts_of
 
@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import InputError
-from features.storing.extraction import extract
+from features.store.extraction import extract
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of
 

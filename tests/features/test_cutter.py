@@ -12,8 +12,8 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from features.encoding.cutter import _plain_bert, load_cutter
-from features.encoding.weights import load_tokenizer
+from features.encoder.cutter import _plain_bert, load_cutter
+from features.encoder.weights import load_tokenizer
 from tests.features.tiny_models import write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from features.encoding import device as devices
+from features.encoder import device as devices
 from features.errors import InputError
 
 CPU = torch.device("cpu")

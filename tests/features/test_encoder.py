@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from features.encoding.parity import plain_forward
+from features.encoder.parity import plain_forward
 from features.errors import InputError
 from tests.features.encodings import EVERY, TEXTS, load, restored
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, WITH_POOLER, write_tiny

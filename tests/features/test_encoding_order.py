@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from features.encoding import encoder as encoder_module
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.encoder import encoder as encoder_module
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
 from tests.features.encodings import EVERY, TEXTS, load, restored
 from tests.features.tiny_models import POSITIONS, write_tiny

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoded import Text
-from features.storing import forecast
-from features.storing.extraction import extract
-from features.storing.reading import FeatureStore
+from features.corpus.texts import Text
+from features.store import extraction as forecast
+from features.store.extraction import extract
+from features.store.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, expected
 from tests.features.runs import run, texts_of
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
+from features.corpus.ingest import Columns, Ingested, SplitPlan, ingest
+from features.corpus.labels import rating_labels
+from features.corpus.rows import clean_text
+from features.corpus.splits import SPLITS
 from features.errors import InputError
-from features.labels import rating_labels
-from features.preparing.cleaning import clean_text
-from features.preparing.ingest import Columns, Ingested, SplitPlan, ingest
-from features.preparing.splits import SPLITS
 from tests.features.plain_ingest import PlainCorpus, plain_clean, plain_ingest
 
 HEADER = ["Movie", "Star", "Comment", "More", "Part", "Sentence"]

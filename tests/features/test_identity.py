@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2Model
 from transformers.utils import logging as transformers_logging
 
-from features.encoded import Text
-from features.encoding import encoder as encoder_module
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.weights import quiet_transformers
+from features.corpus.texts import Text
+from features.encoder import encoder as encoder_module
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.weights import quiet_transformers
 from features.errors import InputError
-from features.storing.manifest import Manifest, code_fingerprint
+from features.store.identity import Manifest, code_fingerprint
 from tests.features.tiny_models import LAYERS, POSITIONS, write_tiny
 
 

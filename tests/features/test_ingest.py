@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.corpus import Corpus
-from features.encoded import Text
+from features.corpus.corpus import Corpus
+from features.corpus.ingest import Columns, Ingested, SplitPlan, ingest
+from features.corpus.labels import class_labels, rating_labels
+from features.corpus.rows import clean_text
+from features.corpus.tables import TableFormat
+from features.corpus.texts import Text
 from features.errors import InputError
-from features.labels import class_labels, rating_labels
-from features.preparing.cleaning import clean_text
-from features.preparing.ingest import Columns, Ingested, SplitPlan, ingest
-from features.preparing.tables import TableFormat
 
 RATINGS = rating_labels(1, 5)
 PLAN = SplitPlan(test=1, validation=1, seed=1)

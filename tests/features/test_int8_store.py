@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from features.storing.durable import verify
-from features.storing.forecast import entry_bytes, estimate
-from features.storing.reading import FeatureStore
-from features.storing.shards import ShardError, read_shard
-from features.storing.store import Store, text_digests
-from features.storing.writing import ShardWriter
+from features.store.extraction import entry_bytes, estimate
+from features.store.files import verify
+from features.store.reading import FeatureStore
+from features.store.shards import ShardError, read_shard
+from features.store.store import Store, text_digests
+from features.store.writing import ShardWriter
 from tests.features.fake_encoder import FakeEncoder, expected, fake_manifest
 from tests.features.runs import as_kept, run, texts_of
 

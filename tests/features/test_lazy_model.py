@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.encoded import Text
-from features.encoding.layers import Stack
-from features.storing.extraction import extract
+from features.corpus.texts import Text
+from features.encoder.layers import Stack
+from features.store.extraction import extract
 from tests.features.encodings import load
 from tests.features.tiny_models import write_tiny
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from features.encoding.masked_lm import MaskedHead
-from features.encoding.weights import load_tokenizer, quiet_transformers
+from features.encoder.masked_lm import MaskedHead
+from features.encoder.weights import load_tokenizer, quiet_transformers
 from tests.features.tiny_models import ARCHITECTURES, WIDTH, write_tiny, write_tiny_masked
 
 ENCODERS = Path(__file__).parents[2] / "encoders"

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from features.storing import forecast
-from features.storing.durable import PARTIAL
-from features.storing.reading import FeatureStore
+from features.store import extraction as forecast
+from features.store.files import PARTIAL
+from features.store.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import run, texts_of
 

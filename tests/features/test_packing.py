@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from features.encoding import packing
-from features.encoding.fusing import FrozenLinear
-from features.encoding.products import give_products_to_half, plain_products
+from features.encoder import packing
+from features.encoder.device import give_products_to_half, plain_products
+from features.encoder.layers import FrozenLinear
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=30)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.padding import STRATEGIES, Strategy, compare_padding, encode_padded, plan_batches
+from features.corpus.texts import Text
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.padding import STRATEGIES, Strategy, compare_padding, encode_padded, plan_batches
 from tests.features.tiny_models import ARCHITECTURES, POSITIONS, write_tiny
 
 TEXTS = [

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.parity import Parity, check_parity
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.parity import Parity, check_parity
 from features.errors import InputError
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, POSITIONS, write_tiny
 

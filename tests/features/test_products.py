@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from features.encoded import Text
-from features.encoding import parity
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.encoding.products import give_products_to_half, plain_products
+from features.corpus.texts import Text
+from features.encoder import parity
+from features.encoder.device import give_products_to_half, plain_products
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
 from tests.features.tiny_models import write_tiny
 
 TEXTS = [Text("good"), Text("a slow ending, but a great cast " * 4), Text("loved it", "never again")]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from features.storing.manifest import digest_bytes
-from features.storing.quantising import dequantise, quantise
+from features.store.identity import digest_bytes
+from features.store.shards import dequantise, quantise
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=16)
 TOKENS = arrays.arrays(np.float16, st.tuples(st.integers(0, 600), st.integers(1, 9)), elements=FINITE)

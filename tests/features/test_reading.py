@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.encoded import EncodedBatch, Text
+from features.corpus.texts import Text
 from features.errors import InputError
-from features.storing import reading
-from features.storing.extraction import extract
-from features.storing.reading import FeatureStore
+from features.store import reading
+from features.store.extraction import extract
+from features.store.reading import FeatureStore
+from features.store.shards import EncodedBatch
 from tests.features.fake_encoder import FakeEncoder, expected, fake_manifest
 
 TEXTS = [Text(f"text {number} " + "word " * (number % 9)) for number in range(90)]

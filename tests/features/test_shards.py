@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from features.encoded import Text
-from features.storing.durable import is_sealed, verify, write_named
-from features.storing.shards import ShardError, columns, read_shard, row_arrays, write_shard
-from features.storing.store import text_digests
+from features.corpus.texts import Text
+from features.store.files import is_sealed, verify, write_named
+from features.store.shards import ShardError, columns, read_shard, row_arrays, write_shard
+from features.store.store import text_digests
 from tests.features.fake_encoder import expected, fake_manifest
 
 TEXTS = [Text("a good film"), Text("not good"), Text("premise", "hypothesis of some length")]

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.errors import InputError
-from features.preparing.splits import (
+from features.corpus.splits import (
     TEST,
     TRAIN,
     VALIDATION,
@@ -18,6 +17,7 @@ from features.preparing.splits import (
     sample_rows,
     unit_hash,
 )
+from features.errors import InputError
 
 TEXTS = [f"text {i}" for i in range(1000)]
 LABELS = [i % 5 for i in range(1000)]

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.encoded import Text
+from features.corpus.texts import Text
 from features.errors import InputError
-from features.storing import store as store_module
-from features.storing.manifest import Manifest
-from features.storing.shards import read_shard
-from features.storing.store import Store, text_digests
-from features.storing.writing import ShardWriter
+from features.store import store as store_module
+from features.store.identity import Manifest
+from features.store.shards import read_shard
+from features.store.store import Store, text_digests
+from features.store.writing import ShardWriter
 from tests.features.fake_encoder import FakeEncoder, expected, fake_manifest
 
 
@@ -180,7 +180,7 @@ def test_a_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
     """While one process writes, another gets one line with its number and machine."""
     with Store(tmp_path, fake_manifest(), print):
         code = (
-            "import sys; from pathlib import Path; from features.storing.store import Store\n"
+            "import sys; from pathlib import Path; from features.store.store import Store\n"
             "from features.errors import InputError\n"
             "from tests.features.fake_encoder import fake_manifest\n"
             "try:\n    Store(Path(sys.argv[1]), fake_manifest(), print).__enter__()\n"

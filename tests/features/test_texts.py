@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.encoded import Text
-from features.preparing.splits import TEST, TRAIN, assign_splits
-from features.preparing.spool import Spool
-from features.preparing.units import Units, name_digests, number_digests, renumber, unit_hash
-from features.strings import Strings
-from features.texts import StoredTexts
+from features.corpus.collecting import Spool
+from features.corpus.splits import (
+    TEST,
+    TRAIN,
+    Units,
+    assign_splits,
+    name_digests,
+    number_digests,
+    renumber,
+    unit_hash,
+)
+from features.corpus.texts import StoredTexts, Strings, Text
 
 TEXTS = [Text("一"), Text("two", "zwei"), Text(""), Text("four", "")]
 

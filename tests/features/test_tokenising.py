@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.encoded import Text
-from features.encoding.cutter import load_cutter
-from features.encoding.tokenising import Tokenized, tokenize
+from features.corpus.texts import Text
+from features.encoder.cutter import load_cutter
+from features.encoder.tokenizer import Tokenized, tokenize
 from features.errors import InputError
 from tests.features.tiny_models import write_tiny
 

@@ -10,7 +10,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from features.encoding.weights import quiet_transformers
+from features.encoder.weights import quiet_transformers
 
 torch.set_num_threads(1)  # products this small cost less than waking a second thread
 

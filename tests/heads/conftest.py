@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heads.base import Head, HeadInput, HeadShape, build_head, head_class
+from heads.parts.base import Head, HeadInput, HeadShape, build_head, head_class
 from heads.tasks import Task, build_task
 
 DIM, LAYERS = 12, 3

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import heads
-from heads.base import HeadError, HeadInput, HeadShape, available_heads, build_head
+from heads.parts.base import HeadError, HeadInput, HeadShape, available_heads, build_head
 
 SHAPE = HeadShape(dim=4, layers=1, out_dim=2)
 
 MEDIAN_HEAD = """
 from torch import nn
-from heads.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
 
 class Median(Head):
     needs = frozenset({"tokens"})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from heads.base import Head, HeadError, HeadInput, HeadShape, available_heads, build_head, head_class
-from heads.saving import HeadConfig, load_head, save_head
+from heads.parts.base import Head, HeadError, HeadInput, HeadShape, available_heads, build_head, head_class
+from heads.parts.saving import HeadConfig, load_head, save_head
 from heads.tasks import Task, build_task
 from tests.heads.conftest import DIM, LAYERS, TinyTop
 

@@ -8,13 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from heads.attention import HopAttention, overlap
-from heads.base import Head, HeadInput, HeadShape, build_head
-from heads.masking import masked_max, masked_mean, masked_softmax
-from heads.mixing import LayerMix
-from heads.standardise import Standardiser
+from heads.parts.attention import HopAttention, overlap
+from heads.parts.base import Head, HeadInput, HeadShape, build_head
+from heads.parts.layers import LayerMix, Standardiser, TokenWindows, masked_max, masked_mean, masked_softmax
 from heads.tasks import Task
-from heads.windows import TokenWindows
 from tests.heads.conftest import DIM, TinyTop
 
 
@@ -79,7 +76,7 @@ def test_standardiser_agrees_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) 
     """Mean and scale are those of scikit-learn's StandardScaler, taken in one part or in many."""
     from sklearn.preprocessing import StandardScaler
 
-    monkeypatch.setattr("heads.standardise.CHUNK", 16)
+    monkeypatch.setattr("heads.parts.layers.CHUNK", 16)
     features = torch.randn(100, 2, 5) * 3 + 40
     standardise = Standardiser(5)
     standardise.fit(features)

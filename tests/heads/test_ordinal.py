@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from heads.base import HeadError
+from heads.parts.base import HeadError
 from heads.tasks import Task, build_task
 
 LABELS = torch.tensor([1, 2, 5, 5, 4, 3, 3, 3])

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from heads.base import HeadError, HeadShape, build_head
-from heads.saving import HeadConfig, load_head, save_head
+from heads.parts.base import HeadError, HeadShape, build_head
+from heads.parts.saving import HeadConfig, load_head, save_head
 
 CONFIG = HeadConfig(
     head="self_attentive",

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 
-from heads.base import HeadError
+from heads.parts.base import HeadError
 from heads.tasks import TASKS, Task, build_task
-from heads.tasks.temperature import fit_temperature
+from heads.tasks.base import fit_temperature
 
 LABELS = torch.tensor([1, 2, 5, 5, 4, 3, 3, 3])
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heads.tasks.thresholds import Error, fit_thresholds, rounding_thresholds
+from heads.tasks.regress import Error, fit_thresholds, rounding_thresholds
 
 LOW, SIZE = 1, 4
 

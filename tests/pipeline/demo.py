@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from features.corpus import Corpus
-from features.encoded import EncodedBatch, Text
-from features.labels import rating_labels
-from features.preparing.splits import assign_splits
-from features.storing.extraction import extract
-from features.storing.reading import FeatureStore
-from pipeline.loading.data import HeadData, Selection
+from features.corpus.corpus import Corpus
+from features.corpus.labels import rating_labels
+from features.corpus.splits import assign_splits
+from features.corpus.texts import Text
+from features.store.extraction import extract
+from features.store.reading import FeatureStore
+from features.store.shards import EncodedBatch
+from pipeline.training.data import HeadData, Selection
 from tests.features.fake_encoder import FakeEncoder
 
 WORDS = ("poor", "fair", "good")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.settings.params import Params
+from pipeline.project.params import Params
 
 NASTY = (
     "<script>document.title='owned'</script> & \"quotes\" 'single' </script><!--",

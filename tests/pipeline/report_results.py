@@ -8,22 +8,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from features.corpus import Corpus
-from features.encoded import Text
-from features.labels import class_labels, rating_labels
-from features.preparing.splits import SPLITS
-from features.storing.extraction import ExtractionSummary
+from features.corpus.corpus import Corpus
+from features.corpus.labels import class_labels, rating_labels
+from features.corpus.splits import SPLITS
+from features.corpus.texts import Text
+from features.store.extraction import ExtractionSummary
 from features.words import segmenter
 from pipeline.baselines import Baseline, constant_labels
-from pipeline.drawing.word_attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
-from pipeline.learning.fits import Epoch, Fit
-from pipeline.measuring.calibration import Calibrated, calibration
-from pipeline.measuring.metrics import measure
-from pipeline.measuring.predictions import Predictions, constant_predictions
-from pipeline.measuring.results import Evaluation, GroupMetrics, SeedMetrics
+from pipeline.evaluation.attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
+from pipeline.evaluation.calibration import Calibrated, calibration
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Predictions, constant_predictions
+from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.prepare import Summary
-from pipeline.report.gather import BaselineResults, CorpusResults, Reject, RunResults
-from pipeline.settings.params import Params
+from pipeline.project.params import Params
+from pipeline.report.results import BaselineResults, CorpusResults, Reject, RunResults
+from pipeline.training.fits import Epoch, Fit
 from pipeline.words import WordLists, count_words, find_words
 from tests.features.fake_encoder import fake_manifest
 from tests.pipeline.report_plan import NASTY, Plan, make_params

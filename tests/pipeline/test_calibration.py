@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from pipeline.measuring.calibration import BINS, Calibration, calibration, expected_error, reliability
-from pipeline.measuring.predictions import Predictions, constant_predictions
+from pipeline.evaluation.calibration import BINS, Calibration, calibration, expected_error, reliability
+from pipeline.evaluation.predictions import Predictions, constant_predictions
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from features.errors import InputError
-from pipeline.loading.data import HeadData
-from pipeline.loading.run_data import absolute_layers
+from pipeline.training.data import HeadData, absolute_layers
 from tests.pipeline.demo import make_corpus, make_data
 
 BOTH = frozenset({"pooled", "tokens"})

@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from pipeline.declaring.editing import flow
-from pipeline.declaring.profiling import profile
-from pipeline.declaring.roles import Roles, assign_roles
-from pipeline.declaring.sniffing import sniff
+from pipeline.commands.new import flow
+from pipeline.commands.roles import Roles, assign_roles
+from pipeline.commands.table_profile import profile, sniff
 
 
 def table(path: Path, rows: list[list[object]]) -> Path:

@@ -12,11 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.inference import Predictor
-from pipeline.serving.engine import LONGEST, Engine
-from pipeline.serving.handler import BODY
-from pipeline.serving.page import build_page
-from pipeline.serving.server import DemoServer
+from pipeline.commands.demo_engine import LONGEST, Engine
+from pipeline.commands.demo_server import BODY, DemoServer, build_page
+from pipeline.commands.predictor import Predictor
 from tests.pipeline.films import MOODS, RUNS
 
 

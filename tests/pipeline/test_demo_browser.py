@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.serving.engine import Engine
-from pipeline.serving.server import DemoServer
+from pipeline.commands.demo_engine import Engine
+from pipeline.commands.demo_server import DemoServer
 from tests.pipeline.browsing import Visit
 from tests.pipeline.films import MOODS, RUNS
 

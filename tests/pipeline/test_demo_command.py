@@ -1,4 +1,4 @@
-"""`python -m pipeline.demo` as a command: how it starts, refuses and stops."""
+"""`python -m pipeline demo` as a command: how it starts, refuses and stops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import demo
+from pipeline.commands import demo
 from tests.pipeline.films import ROOT
 
 

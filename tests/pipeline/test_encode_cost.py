@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from features.storing.extraction import ExtractionSummary
-from pipeline.extracting.encode_cost import LEDGER, EncodeCost, describe_machine, encode_cost, note_encoding
+from features.store.cost import LEDGER, EncodeCost, describe_machine, encode_cost, note_encoding
+from features.store.extraction import ExtractionSummary
 
 
 def summary(new: int, new_tokens: int, seconds: float) -> ExtractionSummary:

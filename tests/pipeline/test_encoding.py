@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from features.encoding.encoder import EncoderSpec
+from features.encoder.encoder import EncoderSpec
 from features.errors import InputError
-from pipeline.extracting.encoding import encoder_spec
-from pipeline.settings.params import Params, load_params
+from pipeline.extract import encoder_spec
+from pipeline.project.params import Params, load_params
 
 PARAMS = """
 encoders:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
-from features.encoding.encoder import EncoderSpec
+from features.encoder.encoder import EncoderSpec
 from features.errors import InputError
-from pipeline.extracting.engines import prepare_engine
+from pipeline.extract import prepare_engine
 from pipeline.graph import imported_files
 from tests.features.tiny_models import POSITIONS, write_tiny
 
@@ -31,7 +31,7 @@ def test_without_a_setting_this_process_encodes(
     """The local engine is the default, and its encoder passes the parity gate before its first text."""
     monkeypatch.delenv("ENCODE_ONCE_ENGINE", raising=False)
     checked: list[object] = []
-    monkeypatch.setattr("pipeline.extracting.engines.check_parity", _noting(checked))
+    monkeypatch.setattr("pipeline.extract.check_parity", _noting(checked))
     prepared = prepare_engine(spec, bar)
     assert prepared.engine is None
     assert prepared.machine().startswith("cpu, ")
@@ -41,7 +41,7 @@ def test_without_a_setting_this_process_encodes(
 
 
 def _noting(checked: list[object]):  # type: ignore[no-untyped-def]
-    from features.encoding.parity import Parity
+    from features.encoder.parity import Parity
 
     def check(encoder: object) -> Parity:
         checked.append(encoder)

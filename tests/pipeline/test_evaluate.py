@@ -9,11 +9,11 @@ import torch
 
 from heads.tasks import build_task
 from pipeline.evaluate import at_unit_temperature, measure_groups, short_metrics
-from pipeline.measuring.calibration import Calibrated, Calibration, calibration
-from pipeline.measuring.metrics import measure
-from pipeline.measuring.predictions import Predictions, constant_predictions
-from pipeline.measuring.results import Evaluation, SeedMetrics, read_evaluation
-from pipeline.writing import write_json
+from pipeline.evaluation.calibration import Calibrated, Calibration, calibration
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Predictions, constant_predictions
+from pipeline.evaluation.results import Evaluation, SeedMetrics, read_evaluation
+from pipeline.project.files import write_json
 from tests.pipeline.demo import make_corpus
 
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.encoded import Text
-from features.encoding.cutter import Cutter, load_cutter
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.preparing.cleaning import clean_text
-from pipeline import export, layout
-from pipeline.exporting.card import usage
-from pipeline.exporting.checking import check_export, compare
-from pipeline.exporting.runtime import Answers, ExportedModel
-from pipeline.exporting.tokenizer_file import write_tokenizer
-from pipeline.inference import Predictor
-from pipeline.measuring.predictions import Predictions
+from features.corpus.rows import clean_text
+from features.corpus.texts import Text
+from features.encoder.cutter import Cutter, load_cutter
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from pipeline.commands import export
+from pipeline.commands.export import Answers, ExportedModel, check_export, compare
+from pipeline.commands.model_card import usage
+from pipeline.commands.onnx_graph import write_tokenizer
+from pipeline.commands.predictor import Predictor
+from pipeline.evaluation.predictions import Predictions
+from pipeline.project import layout
 from tests.features.tiny_models import write_tiny
 from tests.pipeline.films import MOODS, ROOT
 
@@ -117,7 +117,7 @@ def test_a_model_that_says_something_else_is_refused_and_removed(
         None if stored.probabilities is None else stored.probabilities[:, ::-1], stored.low, stored.size,
     )  # fmt: skip
     monkeypatch.setattr(Predictions, "load", lambda _: other)
-    monkeypatch.setattr("pipeline.exporting.onnx_file.write_onnx", _copy(exported / "films-linear"))
+    monkeypatch.setattr("pipeline.commands.onnx_graph.write_onnx", _copy(exported / "films-linear"))
     with pytest.raises(SystemExit) as stop:
         export.main(["films-linear", "--out", str(tmp_path / "out")])
     assert stop.value.code == 2
@@ -149,7 +149,7 @@ def test_labels_and_probabilities_have_to_agree(different: int, shift: float, pa
 
 def test_rows_are_spread_over_the_whole_split(project: Path, exported: Path) -> None:
     """A limit takes the first and the last row and some between; 0 takes all."""
-    from features.corpus import Corpus
+    from features.corpus.corpus import Corpus
 
     corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
     stored = Predictions.load(layout.evaluation_folder("films-linear") / "predictions-13.h5")
@@ -204,7 +204,7 @@ def test_the_exported_tokenizer_cleans_and_cuts_as_the_pipeline(
     tokenizers: list[tuple[object, Cutter]], text: str, pair: str | None
 ) -> None:
     """Raw texts and pairs become the pieces that the pipeline gets from the cleaned ones."""
-    from features.encoding.tokenising import tokenize
+    from features.encoder.tokenizer import tokenize
 
     cleaned = Text(clean_text(text), None if pair is None else clean_text(pair))
     for ours, own in tokenizers:

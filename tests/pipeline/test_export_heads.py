@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
-from features.labels import Labels
-from heads.base import HeadShape, available_heads, build_head, head_class
-from heads.saving import HeadConfig
+from features.corpus.labels import Labels
+from features.corpus.texts import Text
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from heads.parts.base import HeadShape, available_heads, build_head, head_class
+from heads.parts.saving import HeadConfig
 from heads.tasks import build_task
-from pipeline.exporting.graph import TextModel
-from pipeline.exporting.onnx_file import write_onnx
-from pipeline.exporting.runtime import ExportedModel
-from pipeline.exporting.tokenizer_file import write_tokenizer
-from pipeline.inference.loading import Parts
-from pipeline.inference.predictor import Predictor
+from pipeline.commands.export import ExportedModel
+from pipeline.commands.onnx_graph import TextModel, write_onnx, write_tokenizer
+from pipeline.commands.predictor import Parts, Predictor
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, write_tiny
 
 pytest.importorskip("onnxruntime", reason='exporting is an extra: pip install ".[onnx]"')

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from features.errors import InputError
-from pipeline import fetch
-from pipeline.declaring.proposing import Entry
-from pipeline.fetching.downloading import FetchError, download
-from pipeline.settings.presets import Download, Preset
+from pipeline.commands import fetch
+from pipeline.commands.downloading import FetchError, download
+from pipeline.commands.presets import Download, Preset
+from pipeline.commands.proposal import Entry
 from tests.pipeline.loopback import COMMIT, Fault, Web, serving, zipped
 
 SECRET = "KGAT_0123456789abcdef"

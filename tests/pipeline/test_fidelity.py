@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.corpus import Corpus
-from features.encoded import Text
-from features.encoding.encoder import EncoderSpec, FrozenEncoder
+from features.corpus.corpus import Corpus
+from features.corpus.labels import rating_labels
+from features.corpus.texts import Text
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
 from features.errors import InputError
-from features.labels import rating_labels
-from features.storing.extraction import extract
-from features.storing.reading import FeatureStore
-from pipeline import fidelity
-from pipeline.fidelity import check, fill
-from pipeline.measuring.fidelity_result import Fidelity, read_fidelity
-from pipeline.writing import write_json
+from features.store.extraction import extract
+from features.store.reading import FeatureStore
+from pipeline.commands import fidelity
+from pipeline.commands.fidelity import Fidelity, check, fill, read_fidelity
+from pipeline.project.files import write_json
 from tests.features.tiny_models import ARCHITECTURES, write_tiny, write_tiny_masked
 
 ENCODERS = Path(__file__).parents[2] / "encoders"
@@ -75,7 +74,7 @@ def test_a_spoilt_cache_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
         batch = gather(reader, texts)
         return batch._replace(tokens=batch.tokens[::-1].copy())
 
-    monkeypatch.setattr("features.storing.reading.TokenReader.gather", reversed_tokens)
+    monkeypatch.setattr("features.store.reading.TokenReader.gather", reversed_tokens)
     spoilt, _ = check(corpus, store, encoder, count=18, seed=1)
     assert spoilt.fresh == sound.fresh
     assert spoilt.same < sound.same - 0.2

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 from fontTools.ttLib import TTFont
 
-from features.labels import Labels, class_labels, rating_labels
-from pipeline.drawing.fonts import chinese_font
-from pipeline.drawing.plots import plot_confusion, plot_distributions
-from pipeline.drawing.style import label_colours
-from pipeline.measuring.predictions import constant_predictions
+from features.corpus.labels import Labels, class_labels, rating_labels
+from pipeline.evaluation.predictions import constant_predictions
+from pipeline.plots.figures import plot_confusion, plot_distributions
+from pipeline.plots.style import chinese_font, label_colours
 
 
 def test_the_packaged_font_holds_the_characters_of_the_sample() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.measuring.headlines import HEADLINES, headline_difference, headline_interval
-from pipeline.measuring.intervals import accuracy_interval
-from pipeline.measuring.metrics import confusion, measure
-from pipeline.measuring.predictions import Predictions, constant_predictions
+from pipeline.evaluation.headlines import HEADLINES, headline_difference, headline_interval
+from pipeline.evaluation.intervals import accuracy_interval
+from pipeline.evaluation.metrics import confusion, measure
+from pipeline.evaluation.predictions import Predictions, constant_predictions
 
 PAIRS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=2, max_size=60)
 

@@ -8,11 +8,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from features.errors import InputError
-from heads.base import HeadShape, build_head
+from heads.parts.base import HeadShape, build_head
 from heads.tasks import build_task
-from pipeline.learning.lbfgs import STRENGTHS, LinearProblem, is_linear
-from pipeline.learning.training import fit_head
-from pipeline.settings.params import TrainingParams
+from pipeline.project.params import TrainingParams
+from pipeline.training.lbfgs import STRENGTHS, LinearProblem, is_linear
+from pipeline.training.training import fit_head
 from tests.pipeline.demo import make_data
 
 POOLED = frozenset({"pooled"})

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measuring.metrics import confusion, measure, neighbours_right
-from pipeline.measuring.predictions import Predictions, constant_predictions
+from pipeline.evaluation.metrics import confusion, measure, neighbours_right
+from pipeline.evaluation.predictions import Predictions, constant_predictions
 
 RATINGS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=60)
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from features.corpus import Corpus
-from features.encoded import Text
+from features.corpus.corpus import Corpus
+from features.corpus.texts import Text
 from features.errors import InputError
-from pipeline import layout, new, prepare
-from pipeline.settings.params import CorpusParams, load_params
+from pipeline import prepare
+from pipeline.commands import new
+from pipeline.project import layout
+from pipeline.project.params import CorpusParams, load_params
 
 PARAMS = """\
 # The one file to edit.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.loading.order import batches_of, buffers_of
+from pipeline.training.batches import batches_of, buffers_of
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=300)
 

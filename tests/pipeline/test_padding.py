@@ -8,15 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.corpus import Corpus
-from features.encoding.padding import STRATEGIES, PaddingCost, Strategy
+from features.corpus.corpus import Corpus
+from features.encoder.padding import STRATEGIES, PaddingCost, Strategy
 from features.errors import InputError
-from pipeline import layout, padding
-from pipeline.batching.page import MEASURES, speedups
-from pipeline.batching.results import EncoderFacts, HeadFigures, PaddingLine, PaddingReport
-from pipeline.batching.sample import SampleData, draw_sample
-from pipeline.settings.params import TrainingParams
-from pipeline.writing import read_json
+from pipeline.commands import padding
+from pipeline.commands.padding import SampleData, draw_sample
+from pipeline.commands.padding_results import (
+    MEASURES,
+    EncoderFacts,
+    HeadFigures,
+    PaddingLine,
+    PaddingReport,
+    speedups,
+)
+from pipeline.project import layout
+from pipeline.project.files import read_json
+from pipeline.project.params import TrainingParams
 from tests.features.tiny_models import write_tiny
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import InputError
-from pipeline.settings.params import Params, load_params
+from pipeline.project.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.corpus import Corpus
-from features.encoded import Text
+from features.corpus.corpus import Corpus
+from features.corpus.texts import Text
 from features.errors import InputError
-from pipeline import layout, predict
-from pipeline.inference import Predictor
-from pipeline.inference.table import TableJob, predict_table
-from pipeline.measuring.predictions import Predictions
+from pipeline.commands import predict
+from pipeline.commands.predict import TableJob, predict_table
+from pipeline.commands.predictor import Predictor
+from pipeline.evaluation.predictions import Predictions
+from pipeline.project import layout
 from tests.pipeline.films import MOODS, PARAMS, RUNS, write
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from features.labels import rating_labels
+from features.corpus.labels import rating_labels
 from features.words import Span
-from pipeline import predict
-from pipeline.drawing.word_attention import WordAttention
-from pipeline.inference import Prediction
-from pipeline.inference.terminal import printable, render
+from pipeline.commands import predict
+from pipeline.commands.predict import printable, render
+from pipeline.commands.predictor import Prediction
+from pipeline.evaluation.attention import WordAttention
 
 ATTENTION = WordAttention((Span(0, 2), Span(2, 4)), np.array([[0.6, 0.1], [0.2, 0.5]]), np.array([0.3, 0.3]))
 SHOWN = Prediction("剧情很好", 2, "2", 1.9, 0.8, (0.1, 0.8, 0.1), ATTENTION)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from pipeline.measuring.predictions import Predictions, constant_predictions
+from pipeline.evaluation.predictions import Predictions, constant_predictions
 
 
 def test_predictions_survive_their_file(tmp_path: Path) -> None:

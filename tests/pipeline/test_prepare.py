@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from features.corpus import Corpus
-from features.storing.extraction import ExtractionSummary, extract
-from pipeline import layout
+from features.corpus.corpus import Corpus
+from features.store.extraction import ExtractionSummary, extract
 from pipeline.prepare import main
-from pipeline.stage import run_stage
+from pipeline.project import layout
+from pipeline.project.stage import run_stage
 from tests.features.fake_encoder import FakeEncoder
 
 PARAMS = """

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
 from features.errors import InputError
-from pipeline import layout, new, prepare
-from pipeline.settings.params import load_params
-from pipeline.settings.presets import load_preset, preset_names
+from pipeline import prepare
+from pipeline.commands import new
+from pipeline.commands.presets import load_preset, preset_names
+from pipeline.project import layout
+from pipeline.project.params import load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = preset_names(ROOT / "presets")
@@ -156,7 +158,7 @@ def test_a_preset_takes_another_name_and_source(project: Path) -> None:
 def test_a_preset_is_added_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second time its name is taken; the file stays as the first left it."""
     new.main(["--preset", "emotion"])
-    assert "`python -m pipeline.fetch emotion` gets it" in capsys.readouterr().out
+    assert "`python -m pipeline fetch emotion` gets it" in capsys.readouterr().out
     before = (project / "params.yaml").read_bytes()
     with pytest.raises(SystemExit) as stop:
         new.main(["--preset", "emotion"])

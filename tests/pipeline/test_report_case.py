@@ -11,12 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from features.errors import InputError
-from pipeline.measuring.intervals import accuracy_interval
-from pipeline.report.case.group import group_case, part
+from pipeline.commands.presets import load_preset, preset_names
+from pipeline.evaluation.intervals import accuracy_interval
+from pipeline.report.case import group_case, part
 from pipeline.report.pages import corpus_page, front_page
 from pipeline.report.reliability import reliabilities, without_probabilities
-from pipeline.report.table import metric_columns
-from pipeline.settings.presets import load_preset, preset_names
+from pipeline.report.tables import metric_columns
 from tests.pipeline.report_results import Plan, make_params, make_results
 
 TEXTS = tuple(f"text number {i} of a {['dull', 'bright', 'fair'][i % 3]} film" for i in range(240))

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import layout
-from pipeline.extracting.encode_cost import EncodeCost
-from pipeline.measuring.headlines import headline_interval
-from pipeline.report.choosing import best_run
-from pipeline.report.encoder_plot import round_range
-from pipeline.report.encoders import encoder_groups
-from pipeline.report.gather import CorpusResults
+from features.store.cost import EncodeCost
+from pipeline.evaluation.headlines import headline_interval
+from pipeline.project import layout
+from pipeline.project.files import write_json
+from pipeline.report.encoders import encoder_groups, round_range
 from pipeline.report.pages import corpus_page, front_page
 from pipeline.report.rendering import write_page
-from pipeline.writing import write_json
+from pipeline.report.results import CorpusResults
+from pipeline.report.tables import best_run
 from tests.pipeline.browsing import Visit
 from tests.pipeline.report_results import Plan, make_params, make_results
 

@@ -14,18 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.agreement import agreements
-from pipeline.report.changes import PARTS, change_names, changes, opening_change
-from pipeline.report.clouds import HEIGHT, WIDTH, place_words
+from pipeline.report.changes import PARTS, agreements, change_names, changes, mistakes, opening_change
+from pipeline.report.charts import cost_plot, curves, decade_ticks, round_ticks
 from pipeline.report.contests import contests
-from pipeline.report.cost import cost_plot
-from pipeline.report.curves import curves
 from pipeline.report.groups import group_tables
-from pipeline.report.learning.curves import learning_curves
+from pipeline.report.learning import learning_curves
 from pipeline.report.maps import map_data, quantise
-from pipeline.report.mistakes import mistakes
 from pipeline.report.panels import opening_pair, panels
-from pipeline.report.scales import decade_ticks, round_ticks
+from pipeline.report.words import HEIGHT, WIDTH, place_words
 from pipeline.words import WordList
 from tests.pipeline.report_results import Plan, make_results
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measuring.intervals import (
+from pipeline.evaluation.intervals import (
     accuracy_interval,
     compare,
     error_interval,
@@ -17,7 +17,7 @@ from pipeline.measuring.intervals import (
     mcnemar,
     mean_interval,
 )
-from pipeline.measuring.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions
 
 
 def rated(predicted: list[int], actual: list[int], value: list[float] | None = None) -> Predictions:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from heads.base import HeadShape, build_head
-from pipeline.report.learning.curves import learning_curves
-from pipeline.report.learning.plot import learning_plot
+from heads.parts.base import HeadShape, build_head
+from pipeline.report.learning import learning_curves, learning_plot
 from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.gather import CorpusResults
 from pipeline.report.pages import corpus_page, front_page
 from pipeline.report.rendering import content_policy, write_page
+from pipeline.report.results import CorpusResults
 from tests.pipeline.report_results import NASTY, Plan, make_params, make_results
 
 TEXTS = tuple(f"text number {i} is a {('dull', 'fine', 'grand')[i % 3]} film" for i in range(120))

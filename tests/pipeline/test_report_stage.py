@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from features.corpus import Corpus
+from features.corpus.corpus import Corpus
 from features.errors import InputError
-from features.storing.extraction import extract
-from pipeline import attention, baselines, compare, evaluate, layout, prepare, train, tsne, words
-from pipeline.drawing.word_attention import read_heatmaps
-from pipeline.measuring.results import read_evaluation
-from pipeline.writing import write_json
+from features.store.extraction import extract
+from pipeline import attention, baselines, evaluate, prepare, train, tsne, words
+from pipeline.evaluation.attention import read_heatmaps
+from pipeline.evaluation.results import read_evaluation
+from pipeline.project import layout
+from pipeline.project.files import write_json
+from pipeline.report import __main__ as compare
 from tests.pipeline.demo import RatingEncoder, make_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +145,7 @@ def test_the_front_page_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_comparing_needs_no_torch(project: Path) -> None:
     """The stage runs to its end without loading torch, which takes longer than all it does."""
-    code = "import sys; from pipeline.compare import main; main(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from pipeline.report.__main__ import main; main(); sys.exit('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=project,

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from pipeline.learning.schedule import Kind, rate_factor
+from pipeline.training.descent import Kind, rate_factor
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))

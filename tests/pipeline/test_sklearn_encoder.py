@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from features.encoded import Text
-from features.encoding.encoder import EncoderSpec
-from features.encoding.encoder import FrozenEncoder as Engine
+from features.corpus.texts import Text
+from features.encoder.encoder import EncoderSpec
+from features.encoder.encoder import FrozenEncoder as Engine
 from features.errors import InputError
-from pipeline.sklearn_encoder import FrozenEncoder
+from features.sklearn import FrozenEncoder
 from tests.features.tiny_models import write_tiny
 
 MODEL = str(Path(__file__).resolve().parents[2] / "encoders" / "mini-en")

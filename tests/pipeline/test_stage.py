@@ -5,8 +5,8 @@ import errno
 import pytest
 
 from features.errors import InputError
-from heads.errors import HeadError
-from pipeline.stage import guard, run_stage
+from heads.parts.options import HeadError
+from pipeline.project.stage import guard, run_stage
 
 
 @pytest.mark.parametrize("error", [InputError("no such\n thing"), HeadError("no such thing")])

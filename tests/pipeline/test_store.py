@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.corpus import Corpus
-from features.encoded import Text
-from features.encoding.encoder import FrozenEncoder
-from features.labels import rating_labels
-from features.storing.extraction import extract
-from features.storing.manifest import Manifest
-from features.storing.reading import FeatureStore
-from pipeline import layout
-from pipeline.extracting.encode_cost import note_encoding
-from pipeline.store import main
+from features.corpus.corpus import Corpus
+from features.corpus.labels import rating_labels
+from features.corpus.texts import Text
+from features.encoder.encoder import FrozenEncoder
+from features.store.cost import note_encoding
+from features.store.extraction import extract
+from features.store.identity import Manifest
+from features.store.reading import FeatureStore
+from pipeline.commands.store import main
+from pipeline.project import layout
 from tests.features.damage import flip_unseen
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import texts_of

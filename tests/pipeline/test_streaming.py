@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from features.errors import InputError
-from heads.base import HeadShape, build_head
-from pipeline.learning.training import score
-from pipeline.loading.memory import VARIABLE, token_memory
+from heads.parts.base import HeadShape, build_head
+from pipeline.training.data import VARIABLE, token_memory
+from pipeline.training.training import score
 from tests.pipeline.demo import make_data
 
 TOKENS = frozenset({"tokens"})
@@ -70,8 +70,8 @@ import re, sys
 from pathlib import Path
 import numpy as np
 from benchmarks.attention_epoch import SELECTION, Labelled
-from features.storing.reading import FeatureStore
-from pipeline.loading.data import HeadData
+from features.store.reading import FeatureStore
+from pipeline.training.data import HeadData
 store = FeatureStore.open(Path(sys.argv[1]))
 data = HeadData(Labelled(np.zeros(len(store.rows), np.int64)), store, SELECTION)
 rows = np.arange(len(store.rows))

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from heads.base import Head, HeadShape, build_head, head_class
+from heads.parts.base import Head, HeadShape, build_head, head_class
 from heads.tasks import Task, build_task
-from pipeline.learning.scoring import predict
-from pipeline.learning.training import Fit, fit_head, score
-from pipeline.settings.params import TrainingParams
+from pipeline.evaluation.scoring import predict
+from pipeline.project.params import TrainingParams
+from pipeline.training.training import Fit, fit_head, score
 from tests.pipeline.demo import make_data
 
 SETTINGS = TrainingParams(epochs=80, batch_size=16, learning_rate=0.02, patience=10)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from pipeline.learning.training_rows import nested_order, training_rows
+from pipeline.training.start import nested_order, training_rows
 from tests.pipeline.demo import make_corpus
 
 CORPUS = make_corpus(150)

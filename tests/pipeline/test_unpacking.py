@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import InputError
-from pipeline.fetching.unpacking import Limits, unpack
+from pipeline.commands.unpacking import Limits, unpack
 from tests.pipeline.loopback import zipped
 
 TABLE = b"text,label\n" * 4000

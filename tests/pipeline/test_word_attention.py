@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.words import Span, segmenter
-from pipeline.drawing.word_attention import attention_per_word
+from pipeline.evaluation.attention import attention_per_word
 
 
 def test_pieces_add_up_to_their_words() -> None:

@@ -1,0 +1,1 @@
+"""A labelled corpus: reading tables, cleaning, labels, splits, and the corpus file."""

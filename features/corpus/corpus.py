@@ -1,0 +1,131 @@
+"""A corpus as every stage sees it: rows with labels and splits over unique texts, in one HDF5 file."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus.labels import Labels
+from features.corpus.splits import SPLITS
+from features.corpus.texts import StoredTexts, Strings, Text
+from features.errors import InputError
+
+_FORMAT = "encode-once corpus 1"
+_NO_PAIR = -1
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """N rows over U unique texts.
+
+    name: as in `params.yaml`.
+    language: `en` or `zh`: how words are found for counting and heatmaps; encoding does not look at it.
+    labels: what the label values mean.
+    texts: U unique texts (with their pairs) in order of first appearance; read from disk as they are asked
+        for where they come from a file.
+    text: (N,) int64, row to text.
+    label: (N,) int64 label values, `labels.low` to `labels.low + C - 1`.
+    split: (N,) int8 codes into `features.corpus.splits.SPLITS`.
+    number: (N,) int64, record number in the source file, 1 for the first after the header.
+    groups: G names (movies, sources); empty where none was declared.
+    group: (N,) int32 codes into `groups`, -1 for none.
+    """
+
+    name: str
+    language: str
+    labels: Labels
+    texts: Sequence[Text]
+    text: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    split: npt.NDArray[np.int8]
+    number: npt.NDArray[np.int64]
+    groups: tuple[str, ...] = ()
+    group: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+
+    def __len__(self) -> int:
+        """Number of rows N."""
+        return len(self.label)
+
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
+        """Row numbers of one split, ascending: (n,) int64."""
+        return np.flatnonzero(self.split == SPLITS.index(split)).astype(np.int64)
+
+    def row_texts(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
+        """The texts of rows, each joined with its pair by a space where it has one."""
+        return [self.texts[i].joined for i in self.text[np.asarray(rows, dtype=np.int64)].tolist()]
+
+    def save(self, path: Path) -> None:
+        """Write everything but the corpus's place on disk; atomic, and byte-identical for equal corpora."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        texts = StoredTexts.of(self.texts)
+        with h5py.File(partial, "w", track_order=False) as file:
+            file.attrs.update({"format": _FORMAT, "name": self.name, "language": self.language})
+            file.attrs.update({"low": self.labels.low, "ordered": self.labels.ordered})
+            _write_strings(file, "label_names", Strings.of(self.labels.names))
+            _write_strings(file, "texts", texts.texts)
+            _write_strings(file, "pairs", Strings.empty(len(texts)) if texts.pairs is None else texts.pairs)
+            file["has_pair"] = np.where(texts.paired, 1, _NO_PAIR).astype(np.int8)
+            _write_strings(file, "groups", Strings.of(self.groups))
+            for name in ("text", "label", "split", "number", "group"):
+                file[name] = getattr(self, name)
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Corpus:
+        """Read what `save` wrote; the texts stay in the file, which may be replaced meanwhile.
+
+        Raises:
+            InputError: the file is missing or is not a corpus.
+        """
+        try:
+            with h5py.File(path, "r") as file, path.open("rb") as raw:
+                if file.attrs.get("format") != _FORMAT:
+                    raise InputError(f"{path} is not a prepared corpus; run the prepare stage again")
+                return cls._read(file, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
+        except OSError as error:
+            raise InputError(
+                f"the prepared corpus {path} cannot be opened ({error}); run `dvc repro` to make it"
+            ) from None
+
+    @classmethod
+    def _read(cls, file: h5py.File, data: mmap.mmap) -> Corpus:
+        paired = file["has_pair"][()] != _NO_PAIR
+        pairs = _read_strings(file, "pairs", data) if paired.any() else None
+        names = tuple(_read_strings(file, "label_names", data))
+        return cls(
+            name=str(file.attrs["name"]),
+            language=str(file.attrs["language"]),
+            labels=Labels(names, int(file.attrs["low"]), bool(file.attrs["ordered"])),
+            texts=StoredTexts(_read_strings(file, "texts", data), pairs, paired),
+            groups=tuple(_read_strings(file, "groups", data)),
+            **{name: file[name][()] for name in ("text", "label", "split", "number", "group")},
+        )
+
+
+def _write_strings(file: h5py.File, name: str, strings: Strings) -> None:
+    """Arrow's layout: one run of UTF-8 bytes and where each string ends; h5py's own strings are slow."""
+    ends = np.cumsum(strings.sizes, dtype=np.int64)
+    data = file.create_dataset(f"{name}/bytes", (int(ends[-1]) if len(ends) else 0,), np.uint8)
+    start = 0
+    for block in strings.blocks():
+        if joined := b"".join(block):
+            data[start : start + len(joined)] = np.frombuffer(joined, np.uint8)
+            start += len(joined)
+    file[f"{name}/ends"] = ends
+
+
+def _read_strings(file: h5py.File, name: str, data: mmap.mmap) -> Strings:
+    """Strings that are read from the mapped file; the few that another layout holds come into memory."""
+    ends = file[f"{name}/ends"][()]
+    starts = np.concatenate([ends[:0], [0], ends[:-1]]).astype(np.int64)[: len(ends)]
+    offset = file[f"{name}/bytes"].id.get_offset()
+    if offset is None:
+        return Strings(file[f"{name}/bytes"][()].tobytes(), starts, ends)
+    return Strings(data, starts + offset, ends + offset)

@@ -1,0 +1,188 @@
+"""One row of a table to what a corpus keeps of it: column roles, row filters, cleaning."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from features.corpus.labels import MISSING, LabelMap
+from features.corpus.splits import SPLITS
+from features.corpus.tables import Table, TableFormat
+from features.errors import InputError
+
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+# Zero-width marks, byte-order marks and controls carry no meaning here and would make equal texts unequal.
+# Joiners (200C, 200D) stay: emoji and several scripts need them.
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000e-\u001f\u007f\u200b\u2060\ufeff\ufffe\ufff9-\ufffb\ud800-\udfff]"
+)
+_SPACES = re.compile(r"\s+")
+
+
+def clean_text(raw: str) -> str:
+    """Drop HTML line breaks and invisible characters, fold white space (also full-width) to single spaces."""
+    text = raw.strip()
+    # Most texts are clean. Whatever the patterns look for is not printable, save breaks and plain spaces.
+    if text.isprintable() and "  " not in text and "<" not in text:
+        return text
+    return _SPACES.sub(" ", _INVISIBLE.sub("", _BREAK.sub(" ", text))).strip()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column plays which role; names from the header, or "0", "1", ... where there is none.
+
+    split_names: spelling in the split column to `train`, `validation` or `test`.
+    reject_unknown: labels that are not declared reject their row instead of stopping the run.
+    only: the values that a column must hold for its row to be used; all of several columns must.
+    first_of: of the rows of a file with one value in this column, the first alone is used.
+    """
+
+    text: str
+    label: str
+    pair: str | None = None
+    group: str | None = None
+    split: str | None = None
+    split_names: Mapping[str, str] = field(default_factory=lambda: {name: name for name in SPLITS})
+    reject_unknown: bool = False
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    first_of: str | None = None
+    form: TableFormat = field(default_factory=TableFormat)
+
+
+ONLY, FIRST_OF = "columns.only", "columns.first_of"
+_COUNTED = 10_000  # different values of a column that are counted for a message
+
+
+class Wanted:
+    """Decides row by row of one file; remembers what it left out.
+
+    values: per column of `columns.only` how often each of its values was seen, the first 10,000 of them.
+    passed: rows that were wanted. any: whether there is anything to decide.
+    """
+
+    def __init__(self, table: Table, columns: Columns) -> None:
+        self._only = [
+            (table.position(column, f"only.{column}"), frozenset(map(clean_text, wanted)), column)
+            for column, wanted in columns.only.items()
+        ]
+        self._first_of = None if columns.first_of is None else table.position(columns.first_of, "first_of")
+        self._seen: set[str] = set()
+        self.values: dict[str, Counter[str]] = {column: Counter() for column in columns.only}
+        self.passed = 0
+        self.any = bool(self._only) or self._first_of is not None
+
+    def refusal(self, fields: Sequence[str]) -> str | None:
+        """The setting by which a row of the right width is left out; None for one that is wanted."""
+        refused = False
+        for place, wanted, column in self._only:
+            value = clean_text(fields[place])
+            counts = self.values[column]
+            if value in counts or len(counts) < _COUNTED:
+                counts[value] += 1
+            refused |= value not in wanted
+        if refused:
+            return ONLY
+        if self._first_of is not None and (value := clean_text(fields[self._first_of])):
+            if value in self._seen:
+                return FIRST_OF
+            self._seen.add(value)
+        self.passed += 1
+        return None
+
+
+def nothing_wanted(
+    files: str, only: Mapping[str, Sequence[str]], values: Mapping[str, Counter[str]]
+) -> InputError:
+    """The error for a filter that no row passes: what the columns hold most often."""
+    asked = "; ".join(f"{column!r} in {', '.join(map(repr, wanted))}" for column, wanted in only.items())
+    found = "; ".join(
+        f"{column!r} most often holds "
+        + ", ".join(f"{value[:40]!r} ({count} rows)" for value, count in counts.most_common(5))
+        for column, counts in values.items()
+    )
+    return InputError(f"no row of {files} passes `columns.only` ({asked}); {found}: change the values")
+
+
+_ROLES = ("text", "label", "pair", "group", "split")
+_SHOWN = 40  # characters of a strange label or split
+
+
+class Row(NamedTuple):
+    """What is kept of a row. label, split: codes; split -1 where none is given. group: None for none."""
+
+    text: str
+    pair: str | None
+    label: int
+    group: str | None
+    split: int
+
+
+class RowParser:
+    """Reads the rows of one file.
+
+    split: the split that the whole file is; None where a column says it, or nothing does.
+    unknown: counts labels that are not declared.
+
+    Raises:
+        InputError: a column is missing.
+    """
+
+    def __init__(
+        self, table: Table, columns: Columns, label_map: LabelMap, split: str | None, unknown: Counter[str]
+    ) -> None:
+        places = {
+            role: table.position(column, role)
+            for role in _ROLES
+            if (column := getattr(columns, role)) is not None
+        }
+        self._width = len(table.columns)
+        self._text, self._label = places["text"], places["label"]
+        self._pair, self._group, self._split = (places.get(role) for role in ("pair", "group", "split"))
+        self._header = columns.label if columns.form.header else None
+        self._codes = label_map.codes
+        self._split_codes = {spelling: SPLITS.index(split) for spelling, split in columns.split_names.items()}
+        self._given = -1 if split is None else SPLITS.index(split)
+        self._unknown = unknown
+        self.wanted = Wanted(table, columns)
+
+    def refusal(self, fields: Sequence[str]) -> str | None:
+        """The setting by which a row is left out, see `Wanted`; broken rows are left to `parse`."""
+        return None if self._unreadable(fields) else self.wanted.refusal(fields)
+
+    def parse(self, fields: Sequence[str]) -> Row | str:
+        """The row, or the reason it is rejected."""
+        if reason := self._unreadable(fields):
+            return reason
+        text = clean_text(fields[self._text])
+        if not text:
+            return "empty text"
+        spelling = fields[self._label].strip()
+        label = self._codes.get(spelling)
+        if label is None:
+            return self._label_reason(spelling)
+        split = self._given
+        if self._split is not None:
+            named = fields[self._split].strip()
+            if named not in self._split_codes:
+                return f"unknown split {named[:_SHOWN]!r}"
+            split = self._split_codes[named]
+        pair = None if self._pair is None else clean_text(fields[self._pair])
+        group = None if self._group is None else clean_text(fields[self._group]) or None
+        return Row(text, pair, label, group, split)
+
+    def _unreadable(self, fields: Sequence[str]) -> str | None:
+        if len(fields) != self._width:
+            return f"{len(fields)} fields, expected {self._width}"
+        if self._header is not None and fields[self._label].strip() == self._header:
+            return "the header again"
+        return None
+
+    def _label_reason(self, spelling: str) -> str:
+        if spelling.lower() in MISSING:
+            return "no label"
+        self._unknown[spelling[:_SHOWN]] += 1
+        return f"unknown label {spelling[:_SHOWN]!r}"

@@ -1,0 +1,1 @@
+"""The frozen encoder: tokenizer, packed forward, devices and the parity gate."""

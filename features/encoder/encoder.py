@@ -1,0 +1,235 @@
+"""The frozen encoder: texts in, embeddings out, each text computed once and without padding."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from features.corpus.texts import Text
+from features.encoder import device as devices
+from features.encoder import packing, weights
+from features.encoder import tokenizer as tokenising
+from features.encoder.batches import Batch, Limit, map_ahead
+from features.encoder.cutter import load_cutter
+from features.encoder.device import bound_kernel_cache, keep_freed_memory, release_freed_memory
+from features.encoder.forward import Forward, check_finite
+from features.encoder.layers import TopLayers, layer_stack, resolve_layers
+from features.encoder.tokenizer import Tokenized
+from features.errors import InputError
+from features.store.identity import Manifest, code_fingerprint
+from features.store.shards import EncodedBatch
+
+CHUNK = 4096
+_SMALLEST = 512
+_KEPT_TOKENS = 1 << 19  # after so many tokens freed memory goes back once
+# Not this file, nor how texts are batched: what they decide about a vector stands in other manifest fields.
+_CODE = (
+    "bert.py",
+    "cutter.py",
+    "forward.py",
+    "fusing.py",
+    "layers.py",
+    "packing.py",
+    "tokenising.py",
+    "weights.py",
+)
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder, and what of it is wanted.
+
+    model: a folder, or a hub id.
+    revision: the commit a hub id is pinned to; None for a folder.
+    max_length: pieces a text is truncated to, special tokens included.
+    layers: hidden states wanted, 0 for the embeddings, negative numbers from the end.
+    keep_tokens: whether token embeddings are wanted, or pooled vectors alone.
+    at_rest: how a store keeps token embeddings, `float16` or `int8`; the encoder gives float16 either way.
+    """
+
+    model: str
+    revision: str | None
+    max_length: int
+    layers: tuple[int, ...] = (-1,)
+    keep_tokens: bool = True
+    at_rest: str = "float16"
+
+
+class FrozenEncoder:
+    """A BERT-like model that turns texts into cached vectors; built by `load`."""
+
+    def __init__(self, spec: EncoderSpec, folder: Path, device: torch.device, precision: str) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.device = device
+        self._cutter = load_cutter(folder, spec.max_length)
+        loaded = weights.load_frozen(folder)
+        self.parameters = loaded.parameters
+        stack = layer_stack(loaded.model)
+        self.dim = stack.dim
+        self.precision = devices.choose_precision(device, stack.dim, precision)
+        self.layers_total = len(stack.layers)
+        self.layers = resolve_layers(spec.layers, self.layers_total)
+        self._check_length(stack.positions)
+        self._stack = stack
+        self._pooler = loaded.pooler if self.layers[-1] == self.layers_total else None
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The model on its device, made when the first text needs it: where all is cached, never."""
+        # For the pooler, one row a text: it costs nothing, and no setting of a process changes its numbers.
+        finest = devices.finest(self.device)
+        self._stack.prepare(self.layers, self.device, getattr(torch, self.precision))
+        return Forward(
+            stack=self._stack,
+            pooler=None if self._pooler is None else self._pooler.to(self.device, finest),
+            layers=self.layers,
+            keep_tokens=self.spec.keep_tokens,
+            device=self.device,
+            wants_types=self._stack.wants_types and self._cutter.types,
+            padding=self._cutter.padding,
+        )
+
+    @classmethod
+    def load(
+        cls, spec: EncoderSpec, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> FrozenEncoder:
+        """Load an encoder onto a device.
+
+        Args:
+            spec: which encoder, and what of it is wanted.
+            device: auto, cuda, mps or cpu; the environment variable ENCODE_ONCE_DEVICE overrides it.
+            precision: auto, float32, bfloat16 or float16; ENCODE_ONCE_PRECISION overrides it.
+            threads: CPU threads of torch; None leaves them as they are.
+
+        Raises:
+            InputError: folder, hub id, weights, tokenizer, length or layers do not fit.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        folder = weights.find_folder(spec.model, spec.revision)
+        weights.check_folder(folder)
+        chosen = devices.choose_device(device)
+        if chosen.type == "cpu":
+            keep_freed_memory()
+            bound_kernel_cache()
+        return cls(spec, folder, chosen, precision)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The identity of the vectors that this encoder computes."""
+        here = Path(__file__).parent
+        vectors = [f"{pooling}@{layer}" for layer in self.layers for pooling in ("cls", "mean")]
+        if self._pooler is not None:
+            vectors.append("pooler")
+        return Manifest(
+            model=self.spec.model,
+            weights=weights.weights_digest(self.folder),
+            tokenizer=weights.tokenizer_digest(self.folder),
+            max_length=self.spec.max_length,
+            layers=self.layers,
+            vectors=tuple(vectors),
+            dim=self.dim,
+            tokens=self.spec.at_rest if self.spec.keep_tokens else "none",
+            code=code_fingerprint(here / name for name in _CODE),
+            precision=self.precision,
+            libraries=tuple(
+                (name, importlib.metadata.version(name)) for name in ("torch", "transformers", "tokenizers")
+            ),
+        )
+
+    def tokenize(self, texts: Sequence[Text]) -> Tokenized:
+        """Cut texts into pieces, in the order given; cheap beside encoding."""
+        return tokenising.tokenize(self._cutter, texts)
+
+    def encode(
+        self,
+        texts: Sequence[Text],
+        *,
+        budget: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[EncodedBatch]:
+        """Encode texts batch by batch; memory does not grow with their number.
+
+        Within chunks of a few thousand texts the longest come first, so that texts of equal length meet.
+
+        Args:
+            texts: B texts, each encoded as given.
+            budget: tokens of a batch; None picks one for the device. Halved when memory runs out.
+            progress: called with (texts done, texts in all) after each batch.
+
+        Yields:
+            Batches whose `index` says which of the texts they hold; every text comes once.
+
+        Raises:
+            InputError: an embedding is not finite, or a single text does not fit into the device's memory.
+        """
+        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+        limit = Limit(budget or devices.token_budget(self.device, self.dim))
+        batches = self._batches(texts, limit, workers if budget is None else 1)
+        forward = self.forward  # made here, before several threads ask for it
+        done = tokens = 0
+        for computed in map_ahead(lambda batch: self._compute(forward, batch, limit), batches, workers):
+            for encoded in computed:
+                check_finite(encoded, texts)
+                done += len(encoded.index)
+                tokens += int(encoded.lengths.sum())
+                yield encoded
+                if progress is not None:
+                    progress(done, len(texts))
+            if tokens >= _KEPT_TOKENS:
+                release_freed_memory()
+                tokens = 0
+
+    def _batches(self, texts: Sequence[Text], limit: Limit, share: int) -> Iterator[Batch]:
+        """Sort each chunk by length and cut it; a chunk too small for all workers is cut finer."""
+        for start in range(0, len(texts), CHUNK):
+            pieces = self.tokenize(texts[start : start + CHUNK])
+            order = np.argsort(-pieces.lengths, kind="stable")
+            pending = pieces.take(order)
+            fair = max(_SMALLEST, -(-int(pieces.lengths.sum()) // share))
+            first = 0
+            while first < len(order):
+                end = first + packing.fill(pending.lengths[first:], min(limit.tokens, fair))
+                yield Batch(order[first:end] + start, pending.cut(first, end))
+                first = end
+
+    def _compute(self, forward: Forward, batch: Batch, limit: Limit) -> list[EncodedBatch]:
+        """Run a batch, in halves where the device's memory does not hold it."""
+        try:
+            return [forward.packed(batch.pieces).to_batch(batch.index, batch.pieces)]
+        except RuntimeError as error:
+            limit.shrink(batch, error)
+        return [encoded for half in batch.halves() for encoded in self._compute(forward, half, limit)]
+
+    def top(self, k: int) -> nn.Module:
+        """A trainable float32 copy of the last k layers.
+
+        Returns:
+            A module that maps hidden states of layer L - k, (B, L, D) float32, and their mask (B, L) bool,
+            True for real tokens, to the last hidden states (B, L, D).
+
+        Raises:
+            InputError: k is not between 1 and the number of layers.
+        """
+        if not 1 <= k <= self.layers_total:
+            raise InputError(
+                f"{k} top layers are asked for, but the model has {self.layers_total}; "
+                f"give 1 to {self.layers_total}"
+            )
+        return TopLayers(layer_stack(weights.load_model(self.folder).model), k)
+
+    def _check_length(self, longest: int) -> None:
+        shortest = self._cutter.specials + 1
+        if not shortest <= self.spec.max_length <= longest:
+            raise InputError(
+                f"max_length is {self.spec.max_length}, but `{self.spec.model}` takes {shortest} to "
+                f"{longest} pieces; set `max_length:` within that"
+            )

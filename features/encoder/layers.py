@@ -1,0 +1,266 @@
+"""The layers of a BERT-like model: finding them, fusing their products, the top ones as a module."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from features.encoder.bert import Bert
+from features.encoder.packing import packed_attention
+from features.errors import InputError
+
+_ROWS = 2048
+_PROJECTIONS = (("query", "key", "value"), ("q_lin", "k_lin", "v_lin"))
+_FEED_FORWARD = (("dense", "intermediate_act_fn"), ("lin1", "activation"))
+_ERF_GELU = ("gelu",)
+
+
+class FrozenLinear(nn.Module):
+    """y = x Wᵀ + b, then GELU where asked, with W held as the device likes it.
+
+    Takes (..., D_in) of any floating dtype, gives (..., D_out) in `dtype`.
+    """
+
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype, gelu: bool
+    ) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.gelu = gelu
+        self.bias = None if bias is None else bias.to(dtype)
+        self.packed = _can_pack(weight.device)
+        weight = weight.to(dtype).contiguous()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS) if self.packed else weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Products of all rows: (..., D_in) -> (..., D_out)."""
+        x = x.to(self.dtype)
+        if self.packed:
+            activation, algorithm = ("gelu", "none") if self.gelu else ("none", "")
+            packed: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+                x, self.weight, self.bias, activation, [], algorithm
+            )
+            return packed
+        product = F.linear(x, self.weight, self.bias)
+        return F.gelu(product) if self.gelu else product
+
+
+def fuse(layers: Sequence[nn.Module], dtype: torch.dtype, activation: str) -> None:
+    """Exchange the linear layers of transformer layers, in place; their weights must be where they will run.
+
+    Args:
+        layers: transformer layers of BERT's, DistilBERT's or a kindred shape; products that are not
+            recognised as parts of one stay apart, but are exchanged all the same.
+        dtype: precision of the products.
+        activation: name of the feed-forward activation; only `gelu`, by the error function, is fused.
+    """
+    for layer in layers:
+        for module in list(layer.modules()):
+            _fuse_projections(module, dtype)
+            if activation in _ERF_GELU:
+                _fuse_activation(module, dtype)
+        for module in list(layer.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, nn.Linear):
+                    setattr(module, name, FrozenLinear(child.weight, child.bias, dtype, gelu=False))
+
+
+def _fuse_projections(module: nn.Module, dtype: torch.dtype) -> None:
+    """The attention function finds `fused_projections` and multiplies; the three originals pass through."""
+    for names in _PROJECTIONS:
+        parts: list[Any] = [getattr(module, name, None) for name in names]
+        if not all(isinstance(part, nn.Linear) and part.in_features == part.out_features for part in parts):
+            continue
+        if any(part.bias is None for part in parts):
+            continue
+        weight = torch.cat([part.weight for part in parts])
+        bias = torch.cat([part.bias for part in parts])
+        module.fused_projections = FrozenLinear(weight, bias, dtype, gelu=False)
+        for name in names:
+            setattr(module, name, nn.Identity())
+
+
+def _fuse_activation(module: nn.Module, dtype: torch.dtype) -> None:
+    for dense, activation in _FEED_FORWARD:
+        linear: Any = getattr(module, dense, None)
+        if isinstance(linear, nn.Linear) and hasattr(module, activation):
+            setattr(module, dense, FrozenLinear(linear.weight, linear.bias, dtype, gelu=True))
+            setattr(module, activation, nn.Identity())
+
+
+def _can_pack(device: torch.device) -> bool:
+    operators = torch.ops.mkldnn
+    return (
+        device.type == "cpu"
+        and platform.machine() in ("x86_64", "AMD64")
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(operators, "_reorder_linear_weight")
+        and hasattr(operators, "_linear_pointwise")
+    )
+
+
+_ATTENTION = "encode_once_packed"
+
+
+@dataclass
+class Stack:
+    """A model and its transformer layers.
+
+    model: the base model.
+    parent, name: the module that holds the list of layers, and the list's name in it.
+    layers: all layers, bottom to top.
+    dim: width D of the hidden states.
+    position_start: position number of a text's first piece (0; RoBERTa counts from its padding index + 1).
+    positions: pieces of the longest text the model has positions for.
+    wants_types: whether the model embeds the tokenizer's segment numbers.
+    """
+
+    model: nn.Module
+    parent: nn.Module
+    name: str
+    layers: tuple[nn.Module, ...]
+    dim: int
+    position_start: int
+    positions: int
+    wants_types: bool
+    _captured: threading.local = field(default_factory=threading.local)
+
+    def prepare(self, wanted: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
+        """Keep the layers up to the highest wanted hidden state, packed attention, products in `dtype`."""
+        top = max(wanted)
+        kept = nn.ModuleList(self.layers[:top])
+        setattr(self.parent, self.name, kept)
+        for number in wanted:
+            if number < top:
+                self.layers[number].register_forward_pre_hook(self._capture(number))
+        self.model.to(device)
+        activation = _use_packed_attention(self.model)
+        with torch.inference_mode():
+            fuse(list(kept), dtype, activation)
+
+    def forward(self, **inputs: Any) -> dict[int, torch.Tensor]:
+        """Hidden states (1, T, D) of the captured layers, and under -1 the top one."""
+        captured: dict[int, torch.Tensor] = {}
+        self._captured.states = captured
+        output = self.model(**inputs)
+        top: torch.Tensor = output if isinstance(output, torch.Tensor) else output.last_hidden_state
+        return {**captured, -1: top}
+
+    def _capture(self, number: int) -> Any:
+        def hook(_module: nn.Module, args: tuple[Any, ...]) -> None:
+            self._captured.states[number] = args[0]
+
+        return hook
+
+
+def layer_stack(model: nn.Module) -> Stack:
+    """Find a model's layers.
+
+    Raises:
+        InputError: the model is not BERT-like: no list of layers, or attention that cannot be exchanged.
+    """
+    if isinstance(model, Bert):
+        return _bert_stack(model)
+    config: Any = model.config
+    parameters = inspect.signature(model.forward).parameters
+    found = [
+        (parent, name, tuple(child))
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.ModuleList) and len(child) == config.num_hidden_layers
+    ]
+    fits = getattr(model, "_supports_attention_backend", False) and "position_ids" in parameters
+    causal = any(getattr(module, "is_causal", False) for module in model.modules())
+    if len(found) != 1 or causal or not fits:
+        raise InputError(
+            f"the architecture `{config.model_type}` cannot be run without padding; expected a BERT-like "
+            f"encoder (bert, distilbert, roberta, electra and their kin): choose another `model:`"
+        )
+    embeddings: Any = getattr(model, "embeddings", None)
+    shifted = hasattr(embeddings, "create_position_ids_from_input_ids")
+    start = int(embeddings.padding_idx) + 1 if shifted else 0
+    ((parent, name, layers),) = found
+    return Stack(
+        model=model,
+        parent=parent,
+        name=name,
+        layers=layers,
+        dim=int(config.hidden_size),
+        position_start=start,
+        positions=int(config.max_position_embeddings) - start,
+        wants_types="token_type_ids" in parameters,
+    )
+
+
+def _bert_stack(model: Bert) -> Stack:
+    layers: Any = model.encoder.layer
+    return Stack(
+        model=model,
+        parent=model.encoder,
+        name="layer",
+        layers=tuple(layers),
+        dim=model.sizes.hidden_size,
+        position_start=0,
+        positions=model.sizes.max_position_embeddings,
+        wants_types=True,
+    )
+
+
+def _use_packed_attention(model: Any) -> str:
+    """Give a model of Transformers packed attention in place of its own; the name of its activation.
+
+    Transformers lets a function be registered as a model's attention, so that every BERT-like architecture
+    keeps its own code.
+    """
+    if isinstance(model, Bert):
+        return "gelu"
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(_ATTENTION, packed_attention)
+    AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)  # a packed row needs no mask
+    model.set_attn_implementation(_ATTENTION)
+    activation = getattr(model.config, "hidden_act", getattr(model.config, "activation", ""))
+    return str(activation)
+
+
+def resolve_layers(wanted: tuple[int, ...], total: int) -> tuple[int, ...]:
+    """Hidden-state numbers, ascending and without repeats; negative ones count from the end.
+
+    Raises:
+        InputError: a number the model has no hidden state for, or none at all.
+    """
+    for layer in wanted:
+        if not -total - 1 <= layer <= total:
+            raise InputError(
+                f"layer {layer} is asked for, but the model has hidden states 0 (embeddings) to {total}; "
+                f"set `layers:` within that, or within -{total + 1} to -1"
+            )
+    if not wanted:
+        raise InputError(f"`layers` is empty; expected hidden states of 0 to {total}, for example -1")
+    return tuple(sorted({layer % (total + 1) for layer in wanted}))
+
+
+class TopLayers(nn.Module):
+    """The last k layers of an encoder, trainable, over padded batches."""
+
+    def __init__(self, stack: Stack, k: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(stack.layers[-k:])
+        stack.model.set_attn_implementation("sdpa")  # type: ignore[operator]
+        self.requires_grad_(True)
+
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Hidden states (B, L, D) float32 and their mask (B, L) bool, True for real -> (B, L, D)."""
+        attention_mask = mask[:, None, None, :]
+        for layer in self.layers:
+            output = layer(tokens, attention_mask)
+            tokens = output[0] if isinstance(output, tuple) else output
+        return tokens

@@ -1,0 +1,163 @@
+"""The device parity gate: a device proves itself against plain float32 before it may fill a cache.
+
+Released versions of torch have returned wrong vectors on some devices without a word. So a few texts of mixed
+length go through the chosen device and precision in one packed batch, and through Transformers' own float32
+forward on the CPU, one text at a time and without packing. What is compared is what would be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from features.corpus.texts import Text
+from features.encoder import weights
+from features.encoder.batches import map_ahead
+from features.encoder.device import plain_products
+from features.encoder.encoder import FrozenEncoder
+from features.errors import InputError
+from features.store.shards import EncodedBatch
+
+MEAN, LOWEST, POOLED = 0.9999, 0.999, 0.9999
+
+_STORY = (
+    "The old lighthouse keeper climbed the stairs every evening, although nobody had asked him to for years. "
+    "他每天傍晚都会点亮那盏灯，尽管港口早已没有船只往来。 "
+    "\"It isn't for the ships,\" he said, 'it is for 42 gulls, three cats and me'; the wind did not object. "
+)
+_TEXTS = (
+    Text("Yes."),
+    Text("不错"),
+    Text("A slow start, but the last twenty minutes are worth the ticket."),
+    Text("故事很一般，演员却非常出色，看完还想再看一遍。"),
+    Text("Not bad at all!"),
+    Text("What does the title promise?", "Nothing that the film does not keep."),
+    Text(_STORY),
+    Text(_STORY * 12),
+)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Cosines between stored vectors and float32 ones, over all cached layers.
+
+    mean: mean over tokens.
+    lowest: lowest over tokens.
+    pooled: lowest over texts and pooled vectors.
+    """
+
+    mean: float
+    lowest: float
+    pooled: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether all three are high enough; never where one is not a number."""
+        return self.mean >= MEAN and self.lowest >= LOWEST and self.pooled >= POOLED
+
+
+# A text's tokens (K, L, D) and pooled vectors (V, D).
+Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+class Reference(Protocol):
+    """What a text's vectors are by the plain float32 forward."""
+
+    def __call__(self, text: Text) -> Vectors:
+        """Tokens (K, L, D) and pooled vectors (V, D)."""
+
+
+def expected_vectors(encoder: FrozenEncoder) -> list[Vectors]:
+    """What the gate's texts are by plain CPU float32; a cluster computes it once for all its actors."""
+    return _plain(encoder, _TEXTS)
+
+
+def check_parity(encoder: FrozenEncoder, expected: Sequence[Vectors] | None = None) -> Parity:
+    """Send a few texts through an encoder and through plain CPU float32, and compare.
+
+    Args:
+        encoder: is to prove itself.
+        expected: `expected_vectors` of the same folder, layers and length; None computes them here.
+
+    Raises:
+        InputError: the cosines are too low for this device and precision to fill a cache.
+    """
+    parity = measure_parity(encoder, _TEXTS, expected)
+    if not parity.holds:
+        raise InputError(
+            f"{encoder.device} in {encoder.precision} does not agree with float32 on the CPU: cosines "
+            f"mean {parity.mean:.6f}, lowest {parity.lowest:.6f}, pooled {parity.pooled:.6f}; expected at "
+            f"least {MEAN}, {LOWEST}, {POOLED}: set ENCODE_ONCE_DEVICE=cpu or ENCODE_ONCE_PRECISION=float32"
+        )
+    return parity
+
+
+def measure_parity(
+    encoder: FrozenEncoder, texts: Sequence[Text], expected: Sequence[Vectors] | None = None
+) -> Parity:
+    """Compare what an encoder yields for texts with the plain float32 forward of each text alone.
+
+    Where tokens are not kept, the pooled vectors stand for them.
+    """
+    plain = _plain(encoder, texts) if expected is None else expected
+    tokens: list[npt.NDArray[np.float64]] = []
+    pooled: list[npt.NDArray[np.float64]] = []
+    longest = sum(encoder.tokenize(texts).lengths.tolist())
+    for batch in encoder.encode(texts, budget=longest):
+        for position, stored_tokens, stored_pooled in _texts_of(batch):
+            expected_tokens, expected_pooled = plain[position]
+            pooled.append(_cosines(stored_pooled, expected_pooled))
+            tokens.append(_cosines(stored_tokens, expected_tokens) if batch.tokens else pooled[-1])
+    token_cosines = np.concatenate(tokens)
+    return Parity(
+        float(token_cosines.mean()), float(token_cosines.min()), float(np.concatenate(pooled).min())
+    )
+
+
+def _plain(encoder: FrozenEncoder, texts: Sequence[Text]) -> list[Vectors]:
+    with plain_products():
+        return list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
+
+
+def plain_forward(encoder: FrozenEncoder) -> Reference:
+    """Transformers' own forward of the same folder: CPU, float32, one text at a time, nothing packed."""
+    loaded = weights.load_model(encoder.folder)
+    tokenizer = weights.load_tokenizer(encoder.folder)
+    model: Any = loaded.model
+
+    def forward(text: Text) -> Vectors:
+        given = (text.text,) if text.pair is None else (text.text, text.pair)
+        pieces = tokenizer(
+            *given, truncation="longest_first", max_length=encoder.spec.max_length, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            states = model(**pieces, output_hidden_states=True).hidden_states
+            kept = torch.cat([states[layer] for layer in encoder.layers])
+            vectors = [vector for state in kept for vector in (state[0], state.mean(0))]
+            if "pooler" in encoder.manifest.vectors and loaded.pooler is not None:
+                vectors.append(loaded.pooler(kept[-1:])[0])
+        return kept.numpy(), torch.stack(vectors).numpy()
+
+    return forward
+
+
+def _texts_of(
+    batch: EncodedBatch,
+) -> Iterator[tuple[int, npt.NDArray[Any], npt.NDArray[np.float32]]]:
+    ends = np.cumsum(batch.lengths)
+    for row, position in enumerate(batch.index.tolist()):
+        span = slice(ends[row] - batch.lengths[row], ends[row])
+        tokens = np.stack([layer[span] for layer in batch.tokens]) if batch.tokens else np.empty((0, 0, 0))
+        yield position, tokens, batch.pooled[row]
+
+
+def _cosines(stored: npt.NDArray[Any], expected: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    a, b = stored.astype(np.float64), expected.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    cosines: npt.NDArray[np.float64] = ((a * b).sum(-1) / np.maximum(lengths, 1e-300)).ravel()
+    return cosines

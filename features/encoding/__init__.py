@@ -1,1 +1,0 @@
-"""The frozen encoder: texts in, vectors out."""

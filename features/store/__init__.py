@@ -1,0 +1,1 @@
+"""The store of vectors: identity, shards, index, extraction and reading."""

@@ -1,0 +1,130 @@
+"""The identity of a cached vector: everything that could change it, in one comparable record."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What computed a vector. Two equal manifests give interchangeable vectors; a different one never does.
+
+    model: folder or hub id as the user named it; for people, not part of the key.
+    weights: BLAKE2b digest of the weights and configuration files.
+    tokenizer: BLAKE2b digest of the tokenizer files.
+    max_length: pieces a text is truncated to, special tokens included.
+    layers: hidden states cached as tokens, 0 (embeddings) to the number of layers; ascending.
+    vectors: names of the pooled vectors, in the order of `EncodedBatch.pooled`: `cls@L` and `mean@L` for
+        each cached layer L, and `pooler` where the model has one.
+    dim: width D of every vector.
+    tokens: how token embeddings are kept: `float16`, `int8` (see `features.store.shards`), or
+        `none` where only pooled vectors are.
+    code: fingerprint of the code that computes vectors.
+    precision: arithmetic the vectors were computed in (`float32`, `bfloat16`, `float16`).
+    schema: version of the shard layout.
+    libraries: versions that computed it; for people, not part of the key.
+    """
+
+    model: str
+    weights: str
+    tokenizer: str
+    max_length: int
+    layers: tuple[int, ...]
+    vectors: tuple[str, ...]
+    dim: int
+    tokens: str
+    code: str
+    precision: str
+    schema: int = SCHEMA_VERSION
+    libraries: tuple[tuple[str, str], ...] = ()
+
+    _NOT_KEY = ("model", "libraries")
+
+    @property
+    def key(self) -> str:
+        """32 hexadecimal digits that name the folder of this manifest's shards."""
+        fields = {
+            name: value for name, value in dataclasses.asdict(self).items() if name not in self._NOT_KEY
+        }
+        return digest_bytes(json.dumps(fields, sort_keys=True).encode())
+
+    def to_json(self) -> str:
+        """All fields as one JSON object."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: not a manifest, or one of another version with other fields.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            return cls(**{name: _tuples(value) for name, value in fields.items()})
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"a manifest could not be read ({error}); expected the one that extraction writes: "
+                f"remove the folder it stands in and run the extract stage again"
+            ) from None
+
+    def difference(self, other: Manifest) -> tuple[str, ...]:
+        """Names of the key fields in which two manifests differ."""
+        return tuple(
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name not in self._NOT_KEY and getattr(self, field.name) != getattr(other, field.name)
+        )
+
+
+def text_digest(text: str, pair: str | None = None) -> bytes:
+    """16 bytes that stand for a text (and its pair) in the store; the length prefix keeps pairs apart."""
+    first = text.encode("utf-8", "surrogatepass")
+    second = b"" if pair is None else b"\x01" + pair.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(len(first).to_bytes(8, "big") + first + second, digest_size=16).digest()
+
+
+def digest_bytes(data: bytes) -> str:
+    """BLAKE2b-128 as 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """One digest over the names and contents of files, whatever order they are given in."""
+    total = hashlib.blake2b(digest_size=16)
+    for path in sorted(paths, key=lambda path: path.name):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        total.update(path.name.encode() + b"\x00" + content.digest())
+    return total.hexdigest()
+
+
+def code_fingerprint(paths: Iterable[Path]) -> str:
+    """Digest of the syntax trees of source files: comments, docstrings and layout do not count."""
+    trees = [ast.dump(_without_docstrings(ast.parse(path.read_text("utf-8")))) for path in sorted(paths)]
+    return digest_bytes("\n".join(trees).encode())
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has lists only; the manifest's sequences are tuples, so that equal ones compare equal."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,1 +1,0 @@
-"""The store: shards that are written once, and the corpora published from them."""

@@ -1,0 +1,1 @@
+"""What every architecture is made of: the base class, options, shared layers, saving."""

@@ -1,0 +1,248 @@
+"""What a head is given, what it gives back, and how one is found by its file's name.
+
+Shapes: B texts, K cached layers (ascending), L tokens of the longest text, D width, R attention hops.
+A head is one file in this folder with one subclass of `Head`; the file's name is the name in `params.yaml`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import heads
+from heads.parts.layers import Standardiser
+from heads.parts.options import HeadError, checked_options
+
+__all__ = ["Head", "HeadError", "HeadInput", "HeadOutput", "HeadShape", "available_heads", "build_head"]
+
+
+class HeadInput(NamedTuple):
+    """One batch of cached embeddings; what a head does not need may be absent.
+
+    Attributes:
+        pooled: (B, K, D) float32, one vector a text and layer.
+        tokens: (B, K, L, D) float16, bfloat16 or float32, padded.
+        mask: (B, L) bool, True at real tokens. None where every token is real.
+    """
+
+    pooled: Tensor | None = None
+    tokens: Tensor | None = None
+    mask: Tensor | None = None
+
+    @property
+    def vector(self) -> Tensor:
+        """The top layer's pooled vectors, (B, D).
+
+        Raises:
+            HeadError: the batch has no pooled vectors.
+        """
+        return self.every_vector[:, -1]
+
+    @property
+    def sequence(self) -> Tensor:
+        """The top layer's tokens, (B, L, D).
+
+        Raises:
+            HeadError: the batch has no tokens.
+        """
+        return self.every_sequence[:, -1]
+
+    @property
+    def every_vector(self) -> Tensor:
+        """The pooled vectors of all layers, (B, K, D); HeadError if there are none."""
+        if self.pooled is None:
+            raise HeadError(
+                "this batch has no pooled vectors, which the head reads; name 'pooled' in its `needs`"
+            )
+        return self.pooled
+
+    @property
+    def every_sequence(self) -> Tensor:
+        """The tokens of all layers, (B, K, L, D); HeadError if there are none."""
+        if self.tokens is None:
+            raise HeadError("this batch has no tokens, which the head reads; name 'tokens' in its `needs`")
+        return self.tokens
+
+    @property
+    def real(self) -> Tensor:
+        """The mask, (B, L) bool, also where none was given."""
+        if self.mask is not None:
+            return self.mask
+        tokens = self.every_sequence
+        return torch.ones(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
+
+
+class HeadOutput(NamedTuple):
+    """What a head says about a batch.
+
+    Attributes:
+        scores: (B, out_dim) float32, unnormalised; the task knows what they mean.
+        attention: (B, R, L), rows sum to 1 over real tokens and are 0 at padding; None from heads without.
+        penalty: scalar added to the loss, weighted already; None from heads without.
+    """
+
+    scores: Tensor
+    attention: Tensor | None = None
+    penalty: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """The sizes a head is built for: width D, cached layers K, and the task's `out_dim`."""
+
+    dim: int
+    layers: int
+    out_dim: int
+
+
+class Head(nn.Module, ABC):
+    """A light model over cached embeddings.
+
+    A subclass names what it reads in `needs`, takes its options as keyword-only parameters of `__init__`
+    with annotations and defaults (they are what `params.yaml` may set), and implements `forward`. If it sets
+    `self.standardise` to a `Standardiser`, that is fitted on the training features before training.
+
+    Attributes:
+        needs: which of "pooled" and "tokens" it reads; nothing else is loaded for it.
+        attends: whether its output has attention; a class may say yes and one of its heads no.
+        needs_encoder: whether it is built from the encoder's own top layers (`encoder_top=`).
+        shape: the sizes it was built for.
+        output: applied to the scores; the task's own output layer where it has one.
+    """
+
+    needs: ClassVar[frozenset[Literal["pooled", "tokens"]]]
+    attends: bool = False
+    needs_encoder: ClassVar[bool] = False
+
+    def __init__(self, shape: HeadShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.output: nn.Module = nn.Identity()
+
+    @abstractmethod
+    def forward(self, x: HeadInput) -> HeadOutput:
+        """Score a batch; called through the head itself, which then applies `output`."""
+
+    def __call__(self, x: HeadInput) -> HeadOutput:
+        """Score a batch, (B, out_dim) of the task."""
+        result: HeadOutput = super().__call__(x)
+        return result._replace(scores=self.output(result.scores).float())
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What inputs are cast to: the type of the parameters, or of products where autocast is on."""
+        first = next(self.parameters())
+        cast = torch.is_autocast_enabled(first.device.type)
+        return torch.get_autocast_dtype(first.device.type) if cast else first.dtype
+
+    def fit(self, pooled: Tensor | None) -> None:
+        """Learn from the training split's pooled features (N, K, D), once, before training.
+
+        None is given to heads that read only tokens.
+        """
+        if pooled is not None and "pooled" in self.needs:
+            self._fit_standardiser(pooled)
+
+    def fit_tokens(self, tokens: Tensor) -> None:
+        """Learn from a sample of the training split's real tokens (T', K, D), once, before training."""
+        if "pooled" not in self.needs:
+            self._fit_standardiser(tokens)
+
+    def _fit_standardiser(self, features: Tensor) -> None:
+        standardiser = getattr(self, "standardise", None)
+        if isinstance(standardiser, Standardiser):
+            standardiser.fit(features)
+
+    def linear_part(self, x: HeadInput) -> tuple[Tensor, nn.Linear] | None:
+        """Features (B, D') and the layer that scores them, of a head linear in all it learns; else None."""
+        return None
+
+    def param_groups(self, lr: float) -> list[dict[str, Any]]:
+        """The optimiser's parameter groups for a learning rate; one group unless a head says otherwise."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": lr}]
+
+
+def available_heads() -> tuple[str, ...]:
+    """The names of the files in this folder that define a head, found without importing them.
+
+    Raises:
+        HeadError: a file is not valid Python; the message names file and line.
+    """
+    modules = (m.name for m in pkgutil.iter_modules(heads.__path__) if not m.ispkg)
+    return tuple(sorted(name for name in modules if (file := _file_of(name)) and _defines_head(file)))
+
+
+def build_head(
+    name: str,
+    shape: HeadShape,
+    options: Mapping[str, object],
+    encoder_top: nn.Module | None = None,
+    output: nn.Module | None = None,
+) -> Head:
+    """Build the head that `heads/<name>.py` defines.
+
+    Args:
+        name: the file's name.
+        shape: sizes, with `out_dim` from the task.
+        options: values for its keyword-only parameters.
+        encoder_top: the encoder's layers above the cached one, for heads with `needs_encoder`.
+        output: the task's `output_layer()`, applied to the scores and trained with the head.
+
+    Raises:
+        HeadError: there is no such head, an option is unknown or of the wrong type, or the head needs
+            encoder layers and none were given.
+    """
+    cls = head_class(name)
+    values = checked_options(cls, options, f"head {name!r}", reserved=("encoder_top",))
+    if cls.needs_encoder:
+        if encoder_top is None:
+            raise HeadError(f"head {name!r} is made from the encoder's top layers, and none were given")
+        values["encoder_top"] = encoder_top
+    try:
+        head = cls(shape, **values)
+    except HeadError as error:
+        raise HeadError(f"head {name!r}: {error}") from None
+    if output is not None:
+        head.output = output
+    return head
+
+
+def head_class(name: str) -> type[Head]:
+    """The one `Head` subclass that `heads/<name>.py` defines; HeadError if there is none."""
+    file = _file_of(name) if name.isidentifier() else None
+    if file is None or not _defines_head(file):
+        raise HeadError(f"there is no head {name!r}; heads/ has {', '.join(available_heads())}")
+    module = importlib.import_module(f"{heads.__name__}.{name}")
+    found = [
+        member
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Head) and member.__module__ == module.__name__
+    ]
+    found = [member for member in found if not inspect.isabstract(member)]
+    if len(found) != 1:
+        names = ", ".join(member.__name__ for member in found) or "none with a forward method"
+        raise HeadError(f"heads/{name}.py must define exactly one head; found {names}")
+    return found[0]
+
+
+def _file_of(name: str) -> Path | None:
+    return next((f for folder in heads.__path__ if (f := Path(folder) / f"{name}.py").is_file()), None)
+
+
+def _defines_head(file: Path) -> bool:
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except SyntaxError as error:
+        raise HeadError(f"heads/{file.name} line {error.lineno} is not valid Python: {error.msg}") from None
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    return any(ast.unparse(base).split(".")[-1].endswith("Head") for node in classes for base in node.bases)

@@ -1,0 +1,152 @@
+"""A trained head on disk: `head.safetensors` with weights and fitted buffers, `head.json` with all the rest.
+
+The weights file carries a copy of the configuration, so that a pair that does not belong together is noticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from heads.parts.base import Head, HeadShape, build_head
+from heads.parts.options import HeadError
+from heads.tasks import Task, build_task
+
+WEIGHTS, CONFIG = "head.safetensors", "head.json"
+
+OptionValue = bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Everything needed to build a head and its task again, and to know what features they read.
+
+    Attributes:
+        head, options, shape: what `build_head` was given.
+        task, task_options, low, size, ordered: what `build_task` was given.
+        task_state: what the task fitted, from `Task.state()`.
+        layers: the encoder's layers it reads, as counted in `hidden_states`, ascending.
+        vector: the pooled vector it reads, such as "mean@6"; None for a head on tokens alone.
+        seed: the seed it was trained with.
+    """
+
+    head: str
+    shape: HeadShape
+    task: str
+    low: int
+    size: int
+    ordered: bool
+    layers: tuple[int, ...]
+    vector: str | None
+    seed: int
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    task_options: dict[str, OptionValue] = field(default_factory=dict)
+    task_state: dict[str, float | list[float]] = field(default_factory=dict)
+
+
+def save_head(folder: Path, head: Head, config: HeadConfig) -> None:
+    """Write both files, each whole or not at all, into a folder that is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dataclasses.asdict(config), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in head.state_dict().items()}
+    _replace(folder / WEIGHTS, save(tensors, metadata={"config": text}))
+    _replace(folder / CONFIG, text.encode())
+
+
+def load_head(folder: Path, encoder_top: nn.Module | None = None) -> tuple[Head, Task, HeadConfig]:
+    """Build what `save_head` wrote, in evaluation mode on the CPU.
+
+    Args:
+        folder: where the two files lie.
+        encoder_top: the encoder's top layers, for heads made from them; they take on the saved weights.
+
+    Raises:
+        HeadError: a file is missing, damaged, or does not belong with the other; the message names the key
+            that differs.
+    """
+    stored = _read_config(folder / CONFIG)
+    tensors, saved_with = _read_weights(folder / WEIGHTS)
+    for key in sorted(stored.keys() | saved_with.keys()):
+        if stored.get(key) != saved_with.get(key):
+            raise HeadError(
+                f"{folder / CONFIG} says {key} = {stored.get(key)!r}, but the weights beside it were saved "
+                f"with {saved_with.get(key)!r}; train the run again"
+            )
+    config = _config(stored, folder / CONFIG)
+    task = build_task(config.task, config.low, config.size, config.ordered, config.task_options)
+    task.load_state(config.task_state)
+    head = build_head(config.head, config.shape, config.options, encoder_top, task.output_layer())
+    _check_tensors(head.state_dict(), tensors, folder / WEIGHTS)
+    head.load_state_dict(tensors)
+    return head.eval(), task, config
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp's files are for their owner alone; these are for whoever may read the folder.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise HeadError(f"there is no {path}; train the run first") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise HeadError(f"{path} is not JSON ({error}); train the run again") from None
+    if not isinstance(data, dict):
+        raise HeadError(
+            f"{path} holds {type(data).__name__}, not a head's configuration; train the run again"
+        )
+    return data
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not path.is_file():
+        raise HeadError(f"there is no {path}; train the run first")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+            saved_with = json.loads((file.metadata() or {}).get("config", "{}"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise HeadError(f"{path} is damaged ({error}); train the run again") from None
+    return tensors, saved_with if isinstance(saved_with, dict) else {}
+
+
+def _config(data: dict[str, Any], path: Path) -> HeadConfig:
+    known = {f.name for f in dataclasses.fields(HeadConfig)}
+    if data.keys() != known:
+        key = min(data.keys() ^ known)
+        raise HeadError(f"{path}: {key!r} is {'unknown' if key in data else 'missing'}; train the run again")
+    try:
+        return HeadConfig(**{**data, "shape": HeadShape(**data["shape"]), "layers": tuple(data["layers"])})
+    except TypeError as error:
+        raise HeadError(f"{path}: shape or layers cannot be read ({error}); train the run again") from None
+
+
+def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        want = tuple(expected[name].shape) if name in expected else "nothing"
+        got = tuple(found[name].shape) if name in found else "nothing"
+        if want != got:
+            raise HeadError(
+                f"{path} holds {got} under {name!r}, the head expects {want}; train the run again"
+            )

@@ -1,0 +1,52 @@
+"""`python -m pipeline demo [RUN ...]`: a page on this machine that asks trained runs about texts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from features.errors import InputError
+from heads.parts.options import HeadError
+from pipeline.project.stage import guard, log
+
+_PORT = 8642
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until the keyboard stops it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", nargs="*", help="runs to offer (default: all that are trained)")
+    parser.add_argument(
+        "--port", type=int, default=_PORT, help=f"port on 127.0.0.1 (default: {_PORT}; 0 takes a free one)"
+    )
+    given = parser.parse_args(arguments)
+    if not 0 <= given.port <= 65535:
+        parser.error("--port is 0 to 65535")
+    guard(lambda: _serve(given.run, given.port), (InputError, HeadError))
+
+
+def _serve(names: Sequence[str], port: int) -> None:
+    from pipeline.commands.demo_engine import Engine
+    from pipeline.commands.demo_server import DemoServer
+
+    engine = Engine(names)
+    engine.load(engine.runs[0].name)
+    try:
+        server = DemoServer(engine, port)
+    except OSError as error:
+        raise InputError(
+            f"port {port} cannot be had ({error.strerror}); give another with --port, or 0 for a free one"
+        ) from None
+    with server:
+        offered = ", ".join(run.name for run in engine.runs)
+        print(f"{server.url}  ({offered}; Ctrl-C stops)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            log.info("stopped")
+            # Nothing is left to write, and what torch keeps running at the end of Python sometimes aborts.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)

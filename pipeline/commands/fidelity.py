@@ -1,0 +1,221 @@
+"""Stage: does the cache still say what the encoder saw? A masked-LM head names the cached tokens again.
+
+The head of the encoder's own pretraining is applied to the cached last layer and to hidden states that
+Transformers computes afresh in float32. How often each names the very piece that stands there is one number
+for everything between a text and its cached vectors: packing, reduced precision, rounding at rest, the store.
+
+With `--mask "The movie was [MASK] ."` it also fills a blank, from states that went through a store of their
+own. An encoder without such a head (many sentence encoders dropped theirs) is said to have none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus.corpus import Corpus
+from features.corpus.texts import Text
+from features.errors import InputError
+from features.store.reading import FeatureStore
+from pipeline.extract import encoder_spec
+from pipeline.project import layout
+from pipeline.project.files import read_json, write_json
+from pipeline.project.params import load_params
+from pipeline.project.stage import guard, log
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What the head made of a corpus's cached tokens.
+
+    reason: why nothing could be checked, and all figures are 0; else empty.
+    texts, pieces: checked; special tokens do not count.
+    cached, fresh: share of pieces that the head names from the cached states, from float32 ones.
+    same: share of pieces that both are given the same name, right or wrong.
+    kept, precision: how tokens are kept at rest, and the arithmetic they were computed in.
+    """
+
+    corpus: str
+    model: str
+    kept: str
+    precision: str
+    reason: str = ""
+    texts: int = 0
+    pieces: int = 0
+    cached: float = 0.0
+    fresh: float = 0.0
+    same: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        if self.reason:
+            return f"not checked: {self.reason}"
+        return (
+            f"the masked-LM head names {self.cached:.2%} of {self.pieces:,} cached tokens ({self.kept}), "
+            f"{self.fresh:.2%} of the same in float32; both say the same for {self.same:.2%}"
+        )
+
+
+def read_fidelity(corpus: str) -> Fidelity | None:
+    """What the stage found, if it ran."""
+    path = layout.fidelity_file(corpus)
+    return Fidelity(**read_json(path)) if path.is_file() else None
+
+
+if TYPE_CHECKING:
+    from features.encoder.encoder import FrozenEncoder
+    from features.encoder.masked_lm import MaskedHead
+
+BLANK = "[MASK]"
+_TEXTS, _SEED, _TOP = 200, 13, 5
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One way to fill a blank."""
+
+    piece: str
+    probability: float
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Check a corpus's cache, or fill the blanks of a text."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", help="name of a corpus in params.yaml")
+    parser.add_argument("--texts", type=int, default=_TEXTS, help="test texts to check (%(default)s)")
+    parser.add_argument("--seed", type=int, default=_SEED, help="which texts (%(default)s)")
+    parser.add_argument("--mask", metavar="TEXT", help=f"also fill the {BLANK} in a text")
+    given = parser.parse_args(arguments)
+    if given.texts < 1:
+        parser.error(f"--texts is {given.texts}; at least 1 is needed")
+    guard(lambda: _run(given.corpus, given.texts, given.seed, given.mask))
+
+
+def _run(name: str, count: int, seed: int, masked: str | None) -> None:
+    from features.encoder.encoder import FrozenEncoder
+
+    params = load_params()
+    spec = encoder_spec(params, params.corpus(name))
+    corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
+    store = FeatureStore.open(layout.cache_folder(name))
+    encoder = FrozenEncoder.load(spec)
+    found, head = check(corpus, store, encoder, count, seed)
+    write_json(layout.fidelity_file(name), found)
+    log.info("%s: %s", name, found.line)
+    if masked is None:
+        return
+    if head is None:
+        raise InputError(f"a blank cannot be filled: {found.reason}")
+    for number, guesses in enumerate(fill(masked, encoder, head), 1):
+        named = ", ".join(f"{guess.piece} {guess.probability:.1%}" for guess in guesses)
+        log.info("blank %d of %r: %s", number, masked, named)
+
+
+def check(
+    corpus: Corpus, store: FeatureStore, encoder: FrozenEncoder, count: int, seed: int
+) -> tuple[Fidelity, MaskedHead | None]:
+    """Name the tokens of `count` test texts from the cache and from fresh float32 states; gives the head too.
+
+    Raises:
+        InputError: the cache was computed by other weights than the encoder's.
+    """
+    from features.encoder.masked_lm import MaskedHead
+
+    manifest, last = store.manifest, encoder.layers_total
+    if (manifest.weights, manifest.tokenizer) != (encoder.manifest.weights, encoder.manifest.tokenizer):
+        raise InputError(
+            f"{store.folder} was computed by other weights or another tokenizer than those in "
+            f"{encoder.folder}; run `dvc repro` to encode again"
+        )
+    head = MaskedHead.load(encoder.folder)
+    texts = np.unique(store.rows[corpus.rows("test")])
+    reason = ""
+    if head is None:
+        reason = f"{manifest.model} has no masked-LM head"
+    elif manifest.tokens == "none" or last not in manifest.layers:
+        reason = f"the cache of {corpus.name} has no tokens of the last layer ({last})"
+    elif not len(texts):
+        reason = f"{corpus.name} has no test texts"
+    about = (corpus.name, manifest.model, manifest.tokens, manifest.precision)
+    if head is None or reason:
+        return Fidelity(*about, reason=reason), head
+    chosen = np.sort(np.random.default_rng(seed).permutation(texts)[:count])
+    pieces, cached, fresh = _named(corpus, store, encoder, head, chosen)
+    return (
+        Fidelity(
+            *about,
+            texts=len(chosen),
+            pieces=len(pieces),
+            cached=float((cached == pieces).mean()),
+            fresh=float((fresh == pieces).mean()),
+            same=float((cached == fresh).mean()),
+        ),
+        head,
+    )
+
+
+def fill(text: str, encoder: FrozenEncoder, head: MaskedHead, top: int = _TOP) -> list[list[Guess]]:
+    """The likeliest pieces for each `[MASK]` of a text, from states that were written to a store and read.
+
+    Raises:
+        InputError: the text has no blank, or it lies beyond the encoder's longest text.
+    """
+    from features.encoder.weights import load_tokenizer
+    from features.store.extraction import extract
+
+    tokenizer = load_tokenizer(encoder.folder)
+    given = Text(text.replace(BLANK, tokenizer.mask_token or BLANK))
+    with tempfile.TemporaryDirectory() as scratch:
+        room = Path(scratch)
+        rows = np.zeros(1, np.int64)
+        extract([given], rows, encoder, room / "store", room / "cache", lambda line: None)
+        with FeatureStore.open(room / "cache") as store:
+            pieces = store.pieces(0).piece_ids
+            hidden = store.tokens(encoder.layers_total).gather(rows).tokens
+    blanks = np.flatnonzero(pieces == tokenizer.mask_token_id)
+    if not len(blanks):
+        raise InputError(
+            f"there is no {BLANK} among the first {encoder.spec.max_length} pieces of {text[:80]!r}; put one "
+            f"where a word is missing"
+        )
+    scores = head.scores(hidden[blanks])
+    return [_best(row, tokenizer.convert_ids_to_tokens, top) for row in scores.astype(np.float64)]
+
+
+def _best(scores: npt.NDArray[np.float64], names: object, top: int) -> list[Guess]:
+    shares = np.exp(scores - scores.max())
+    shares /= shares.sum()
+    return [Guess(str(names(int(i))), float(shares[i])) for i in np.argsort(-shares)[:top]]  # type: ignore[operator]
+
+
+def _named(
+    corpus: Corpus,
+    store: FeatureStore,
+    encoder: FrozenEncoder,
+    head: MaskedHead,
+    texts: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The pieces of texts, and the head's names for them from the cache and from float32: (P,) int64 each."""
+    from features.encoder.parity import plain_forward
+
+    plain, reader = plain_forward(encoder), store.tokens(encoder.layers_total)
+    columns: list[npt.NDArray[np.int64]] = []
+    for text in texts.tolist():
+        stored = store.pieces(text)
+        kept = stored.segments >= 0  # pretraining never asked for [CLS] or [SEP]
+        cached = reader.gather(np.array([text])).tokens[kept]
+        fresh = plain(corpus.texts[text])[0][-1][kept]
+        if kept.any():
+            columns.append(np.stack([stored.piece_ids[kept], head.name(cached), head.name(fresh)]))
+    pieces, from_cache, from_fresh = np.concatenate(columns, axis=1)
+    return pieces, from_cache, from_fresh

@@ -1,0 +1,296 @@
+"""A trained run as a function of raw texts: the encoder it learned from, its head, its task's decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from features.corpus.labels import Labels
+from features.corpus.rows import clean_text
+from features.corpus.texts import Text
+from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.errors import InputError
+from features.store.identity import Manifest
+from features.store.shards import EncodedBatch
+from features.words import Segmenter, segmenter
+from heads.parts.base import Head, HeadInput, head_class
+from heads.parts.saving import HeadConfig, load_head
+from heads.tasks import Task
+from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
+from pipeline.evaluation.predictions import Predictions
+from pipeline.prepare import dictionary_of, label_map
+from pipeline.project import layout
+from pipeline.project.params import PARAMS, CorpusParams, Params, RunParams, load_params
+from pipeline.training.data import Selection
+
+# What would make the vectors of new texts other than those the head learned from.
+_SAME = ("weights", "tokenizer", "max_length", "dim")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A trained head with its task and configuration, its encoder, and what its corpus declares."""
+
+    head: Head
+    task: Task
+    config: HeadConfig
+    encoder: FrozenEncoder
+    labels: Labels
+    paired: bool
+    language: str
+    dictionary: Path | None
+
+
+def load_parts(name: str, path: Path) -> Parts:
+    """Load a run of the params file `path`; see `Predictor.load` for what it raises."""
+    params = load_params(path)
+    run = params.run(name)
+    corpus = params.corpus(run.corpus)
+    folder = layout.head_folder(name, run.seeds[0])
+    if head_class(run.head).needs_encoder:
+        encoder, head, task, config = _load_with_top(folder, params, run)
+    else:
+        head, task, config = load_head(folder)
+        encoder = _load_encoder(params, corpus, _wanted(config), "tokens" in head.needs)
+    labels = label_map(corpus).labels
+    if (labels.low, labels.size, labels.ordered) != (config.low, config.size, config.ordered):
+        raise InputError(
+            f"corpora.{run.corpus}.labels declares {', '.join(labels.names)}, but run {name!r} was trained "
+            f"on {config.size} {'ratings' if config.ordered else 'classes'} from {config.low}; "
+            f"run `dvc repro`"
+        )
+    _check_encoder(run.corpus, encoder)
+    return Parts(
+        head=head,
+        task=task,
+        config=config,
+        encoder=encoder,
+        labels=labels,
+        paired=corpus.columns.pair is not None,
+        language=corpus.language,
+        dictionary=dictionary_of(corpus),
+    )
+
+
+def _wanted(config: HeadConfig) -> tuple[int, ...]:
+    """The layers a head reads; a pooler stands above all layers, so that it needs them all."""
+    return (*config.layers, -1) if config.vector == "pooler" else config.layers
+
+
+def _load_encoder(
+    params: Params, corpus: CorpusParams, layers: tuple[int, ...], tokens: bool
+) -> FrozenEncoder:
+    declared = params.encoders[corpus.encode.encoder]
+    return FrozenEncoder.load(
+        EncoderSpec(declared.model, declared.revision, corpus.encode.max_length, layers, tokens)
+    )
+
+
+def _load_with_top(
+    folder: Path, params: Params, run: RunParams
+) -> tuple[FrozenEncoder, Head, Task, HeadConfig]:
+    """A head made from the encoder's own top layers: the encoder comes first, up to the layer it reads."""
+    corpus = params.corpus(run.corpus)
+    encoder = _load_encoder(params, corpus, tuple(run.layers or corpus.encode.layers), True)
+    top = encoder.top(encoder.layers_total - encoder.layers[-1])
+    return encoder, *load_head(folder, top)
+
+
+def _check_encoder(corpus: str, encoder: FrozenEncoder) -> None:
+    """Compare the encoder with the one that filled the cache; without a cache there is no witness."""
+    index = layout.cache_folder(corpus) / "index.h5"
+    if not index.is_file():
+        return
+    try:
+        with h5py.File(index, "r") as file:
+            cached = Manifest.from_json(str(file.attrs["manifest"]))
+    except (OSError, KeyError) as error:
+        raise InputError(f"the cache {index} cannot be read ({error}); run `dvc repro`") from None
+    differing = [field for field in cached.difference(encoder.manifest) if field in _SAME]
+    if differing:
+        raise InputError(
+            f"encoder `{encoder.spec.model}` is not the one that corpus {corpus!r} was encoded with: "
+            f"{', '.join(differing)} differ; run `dvc repro`, or name the former one under `encoders:`"
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run says about one text.
+
+    text: as the encoder got it: cleaned, and a pair after its text and one space.
+    predicted: label value. label: its name.
+    value: in label units: the expected label sum_k k p(k), or a regressor's raw output; it means something
+        for ratings only.
+    confidence: in [0, 1], as `pipeline.evaluation.predictions.Predictions.confidence` defines it.
+    probabilities: one a label in the order of the labels, summing to 1; None from a plain regressor.
+    attention: where the head looked, if that was asked for and the head attends.
+    truncated: whether the text is longer than what the encoder reads, so that its end does not count.
+    """
+
+    text: str
+    predicted: int
+    label: str
+    value: float
+    confidence: float
+    probabilities: tuple[float, ...] | None
+    attention: WordAttention | None = None
+    truncated: bool = False
+
+
+class Predictor:
+    """A trained run, ready for texts; built by `load`.
+
+    labels: what the predicted values mean.
+    attends: whether its head has attention to show.
+    paired: whether its texts have a second part.
+    """
+
+    def __init__(self, run: str, parts: Parts) -> None:
+        self.run = run
+        self.labels = parts.labels
+        self.attends = parts.head.attends
+        self.paired = parts.paired
+        self._parts = parts
+        config, encoder = parts.config, parts.encoder
+        self._layers = [encoder.layers.index(layer) for layer in config.layers]
+        self._vectors: list[int] = []
+        if config.vector is not None:
+            pooling = config.vector.partition("@")[0]
+            wanted = Selection(parts.head.needs, config.layers, pooling).vectors
+            self._vectors = [encoder.manifest.vectors.index(name) for name in wanted]
+
+    @classmethod
+    def load(cls, run: str, params: Path = PARAMS) -> Predictor:
+        """Load a trained run of `params.yaml`; call it from the project's folder.
+
+        Args:
+            run: its name; of several seeds the first is taken, the one that pictures show.
+            params: where the run is declared.
+
+        Raises:
+            InputError: there is no such run, or encoder or labels are not those it was trained with.
+            HeadError: it has not been trained, or its files are damaged.
+        """
+        return cls(run, load_parts(run, params))
+
+    def predict(
+        self,
+        texts: Sequence[str | Text],
+        *,
+        attention: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Prediction]:
+        """Predict texts, in their order; each is cleaned as the corpus was.
+
+        Args:
+            texts: strings, or texts with their pairs.
+            attention: whether to give attention per word, where the head attends.
+            progress: called with (texts done, texts in all).
+
+        Raises:
+            InputError: nothing is left of a text after cleaning, or a pair is given to a run that has none.
+        """
+        given = [self._cleaned(text, position) for position, text in enumerate(texts)]
+        result: list[Prediction | None] = [None] * len(given)
+        for batch in self._parts.encoder.encode(given, progress=progress):
+            for position, prediction in self._predict_batch(batch, given, attention and self.attends):
+                result[position] = prediction
+        return [prediction for prediction in result if prediction is not None]
+
+    def _cleaned(self, text: str | Text, position: int) -> Text:
+        first, second = (text, None) if isinstance(text, str) else text
+        if second is not None and not self.paired:
+            raise InputError(
+                f"text {position} comes with a pair, but the corpus of run {self.run!r} declares none; "
+                f"give the text alone"
+            )
+        cleaned = clean_text(first)
+        if not cleaned:
+            raise InputError(
+                f"text {position} is empty ({first[:40]!r}); expected some characters: leave it out"
+            )
+        return Text(cleaned, clean_text(second or "") if self.paired else None)
+
+    @torch.inference_mode()
+    def _predict_batch(
+        self, batch: EncodedBatch, texts: Sequence[Text], attention: bool
+    ) -> list[tuple[int, Prediction]]:
+        output = self._parts.head(self._input(batch))
+        decoded = self._parts.task.decode(output.scores)
+        probabilities = None if decoded.probabilities is None else decoded.probabilities.double().numpy()
+        predicted, value = decoded.predicted.numpy(), decoded.value.double().numpy()
+        # Nobody knows the actual labels here, and the confidence does not look at them.
+        confidence = Predictions(
+            batch.index, predicted, predicted, value, probabilities, self.labels.low, self.labels.size
+        ).confidence()
+        truncated = self._truncated(batch, texts)
+        seen: list[WordAttention | None] = [None] * len(batch.index)
+        if attention and output.attention is not None:
+            seen = self._attention(batch, texts, output.attention.double().numpy())
+        return [
+            (
+                int(position),
+                Prediction(
+                    text=texts[position].joined,
+                    predicted=int(predicted[i]),
+                    label=self.labels.name(int(predicted[i])),
+                    value=float(value[i]),
+                    confidence=float(confidence[i]),
+                    probabilities=None if probabilities is None else tuple(probabilities[i].tolist()),
+                    attention=seen[i],
+                    truncated=truncated[i],
+                ),
+            )
+            for i, position in enumerate(batch.index)
+        ]
+
+    def _input(self, batch: EncodedBatch) -> HeadInput:
+        pooled = torch.from_numpy(batch.pooled[:, self._vectors]) if self._vectors else None
+        if "tokens" not in self._parts.head.needs:
+            return HeadInput(pooled)
+        mask = torch.from_numpy(np.arange(batch.lengths.max()) < batch.lengths[:, None])
+        dim = batch.tokens[0].shape[1]
+        tokens = torch.zeros(len(mask), len(self._layers), mask.shape[1], dim, dtype=torch.float16)
+        for place, layer in enumerate(self._layers):
+            tokens[:, place][mask] = torch.from_numpy(batch.tokens[layer])
+        return HeadInput(pooled, tokens, mask)
+
+    def _truncated(self, batch: EncodedBatch, texts: Sequence[Text]) -> list[bool]:
+        """For each text whether pieces of it, or of its pair, were left out."""
+        ends = np.cumsum(batch.lengths)
+        result = []
+        for i, position in enumerate(batch.index):
+            own = slice(int(ends[i]) - int(batch.lengths[i]), int(ends[i]))
+            full = batch.lengths[i] == self._parts.encoder.spec.max_length
+            result.append(bool(full) and _unread(texts[position], batch.char_spans[own], batch.segments[own]))
+        return result
+
+    def _attention(
+        self, batch: EncodedBatch, texts: Sequence[Text], weights: npt.NDArray[np.float64]
+    ) -> list[WordAttention | None]:
+        ends = np.cumsum(batch.lengths)
+        result: list[WordAttention | None] = []
+        for i, position in enumerate(batch.index):
+            text, length = texts[position], int(batch.lengths[i])
+            own = slice(int(ends[i]) - length, int(ends[i]))
+            pieces = joined_spans(text, batch.char_spans[own], batch.segments[own])
+            result.append(attention_per_word(self._words(text.joined), pieces, weights[i, :, :length]))
+        return result
+
+    @cached_property
+    def _words(self) -> Segmenter:
+        return segmenter(self._parts.language, self._parts.dictionary)
+
+
+def _unread(text: Text, spans: npt.NDArray[np.int32], segments: npt.NDArray[np.int8]) -> bool:
+    """Whether a text or its pair goes on after the last of its pieces."""
+    reached = [int(spans[segments == part, 1].max(initial=0)) for part in (0, 1)]
+    return reached[0] < len(text.text) or reached[1] < len(text.pair or "")

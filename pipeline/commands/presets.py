@@ -1,0 +1,152 @@
+"""Known corpora: each file in `presets/` says where one is to be had, how it is read, which runs suit it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from features.errors import InputError
+from pipeline.commands.proposal import Entry
+from pipeline.project.params import CorpusParams, RunParams
+
+FOLDER = Path("presets")
+
+Text = Annotated[str, Field(min_length=1)]
+FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+Digest = Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Download(_Model):
+    """Where the files of a corpus are to be had; exactly one of `kaggle`, `hub` and `url`.
+
+    kaggle: `owner/name` of a data set, or `competitions/name`.
+    hub: `owner/name` of a Hugging Face data set, pinned by `revision` to a commit.
+    url: the folder on the web that they lie in.
+    remote: what is downloaded from there, where it is not the files themselves: archives that hold them.
+    within: a folder inside the archives, where they hold several files of one name.
+    digests: `md5:` or `sha256:` and hexadecimal digits for each download whose digest is known.
+    folder: where the files belong. files: their names.
+    """
+
+    kaggle: str | None = None
+    hub: str | None = None
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    url: str | None = None
+    remote: Annotated[list[FileName], Field(min_length=1)] | None = None
+    within: Text | None = None
+    digests: dict[str, Digest] = {}
+    folder: Text
+    files: Annotated[list[FileName], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Download:
+        if sum(place is not None for place in (self.kaggle, self.hub, self.url)) != 1:
+            raise ValueError("give one of `kaggle`, `hub` and `url`")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("`hub` and `revision` go together")
+        if not self.digests.keys() <= set(self.wanted):
+            raise ValueError("`digests` names something that is not downloaded")
+        return self
+
+    @property
+    def wanted(self) -> list[str]:
+        """Names of what is downloaded."""
+        return self.remote or self.files
+
+    @property
+    def page(self) -> str:
+        """Where people find it in a browser."""
+        if self.kaggle is not None:
+            kind = "" if self.kaggle.startswith("competitions/") else "datasets/"
+            return f"https://www.kaggle.com/{kind}{self.kaggle}"
+        if self.hub is not None:
+            return f"https://huggingface.co/datasets/{self.hub}"
+        scheme, _, rest = (self.url or "").partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"  # without a name and password
+
+
+class _File(_Model):
+    title: Text
+    licence: Text
+    metric: Text
+    download: Download
+    corpora: Annotated[dict[str, CorpusParams], Field(min_length=1, max_length=1)]
+    runs: Annotated[dict[str, RunParams], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _runs_are_its_own(self) -> _File:
+        (corpus,) = self.corpora
+        for name, run in self.runs.items():
+            if run.corpus != corpus or not name.startswith(f"{corpus}-"):
+                raise ValueError(f"run {name!r} is not one of corpus {corpus!r}")
+        return self
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One known corpus.
+
+    title, licence, metric: for people; `metric` is the figure that reports of this corpus lead with.
+    download: where its files are to be had.
+    entry: its lines of `params.yaml`.
+    """
+
+    name: str
+    title: str
+    licence: str
+    metric: str
+    download: Download
+    entry: Entry
+
+
+def preset_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """All presets, by the names of their files."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def load_preset(name: str, folder: Path = FOLDER) -> Preset:
+    """One preset by name.
+
+    Raises:
+        InputError: there is none of that name (those there are are listed), or its file is not valid.
+    """
+    path = folder / f"{name}.yaml"
+    if name not in preset_names(folder):
+        raise InputError(
+            f"there is no preset {name!r}; {folder}/ has {', '.join(preset_names(folder)) or 'none'}"
+        )
+    try:
+        data: dict[str, Any] = YAML(typ="safe").load(path)
+        file = _File.model_validate(data)
+    except YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {place}: {first['msg']}") from None
+    (corpus,) = file.corpora
+    entry = Entry(corpus, data["corpora"][corpus], data["runs"], ())
+    return Preset(name, file.title, file.licence, file.metric, file.download, entry)
+
+
+def adapted(entry: Entry, name: str | None, source: str | None) -> Entry:
+    """The entry under another name, or with its files elsewhere."""
+    new = name or entry.name
+    corpus = {**entry.corpus, "source": source or entry.corpus["source"]}
+    runs: Mapping[str, Mapping[str, Any]] = {
+        re.sub(f"^{re.escape(entry.name)}-", f"{new}-", run): {**options, "corpus": new}
+        for run, options in entry.runs.items()
+    }
+    return Entry(new, corpus, runs, entry.remarks)

@@ -1,0 +1,262 @@
+"""Column roles: which column is text, label, pair, group and split, and what the labels are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from features.corpus.labels import MISSING
+from features.errors import InputError
+from pipeline.commands.table_profile import (
+    GROUPS,
+    LABELS,
+    PAIRS,
+    RATINGS,
+    SPLIT_NAMES,
+    SPLITS,
+    TEXTS,
+    Column,
+    Profile,
+    bare,
+    count_values,
+    is_whole,
+)
+
+_MOST = 50  # different classes
+_RARE = 0.002  # share of the labelled rows below which a spelling is taken for a slip
+_SLIPS = 0.05  # share of slips above which the column is no label column
+_RATING_ENDS = (3, 4, 5, 6, 7, 10, 100)
+
+
+@dataclass(frozen=True)
+class LabelGuess:
+    """What a label column holds.
+
+    rating: lowest and highest, or None for classes. classes: spelling to name, in the order of the names.
+    counts: rows of each name, in order. missing: rows without a label, or with the header again. slips: rows
+    with a spelling that is too rare to be a label.
+    """
+
+    rating: tuple[int, int] | None
+    classes: Mapping[str, str]
+    counts: Mapping[str, int]
+    missing: int
+    slips: int
+
+
+def guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
+    """Tell ratings from classes, and labels from slips.
+
+    Raises:
+        InputError: the column holds one value, too many, or mostly slips; the message says which.
+    """
+    missing = sum(count for value, count in values.items() if value.lower() in MISSING)
+    repeated_header = values.get(column, 0) if header else 0
+    labelled = {
+        value: count
+        for value, count in values.items()
+        if value.lower() not in MISSING and not (header and value == column)
+    }
+    total = sum(labelled.values())
+    kept = _without_slips(labelled, total)
+    slips = total - sum(kept.values())
+    name_of = _names(kept)
+    names = sorted(set(name_of.values()), key=_order)
+    if not 2 <= len(names) <= _MOST or slips > _SLIPS * total:
+        shown = ", ".join(repr(value[:20]) for value, _ in values.most_common(3))
+        raise InputError(
+            f"column {column!r} holds {len(labelled)} different values ({shown}, ...), which are no labels; "
+            f"expected 2 to {_MOST} that repeat: name the label column with --label"
+        )
+    counts = {name: sum(kept[value] for value in kept if name_of[value] == name) for name in names}
+    rating = _rating(column, names)
+    if rating is not None:
+        counts = {str(k): counts.get(str(k), 0) for k in range(rating[0], rating[1] + 1)}
+    spellings = sorted(kept, key=lambda value: (names.index(name_of[value]), value))
+    classes = {value: name_of[value] for value in spellings}
+    return LabelGuess(rating, classes, counts, missing + repeated_header, slips)
+
+
+def _without_slips(values: Mapping[str, int], total: int) -> dict[str, int]:
+    """The values that are frequent enough, and whole numbers only where almost all are."""
+    whole = sum(count for value, count in values.items() if is_whole(value))
+    numbers_only = whole >= (1 - _SLIPS) * total
+    return {
+        value: count
+        for value, count in values.items()
+        if count >= _RARE * total and (is_whole(value) or not numbers_only)
+    }
+
+
+def _names(spellings: Mapping[str, int]) -> dict[str, str]:
+    """One name for spellings that differ in case only (the most frequent), or as 4 and 4.0 (the former)."""
+    best: dict[str, str] = {}
+    for value in sorted(spellings, key=lambda value: (-spellings[value], value)):
+        best.setdefault(value.casefold(), value)
+    return {
+        value: str(int(float(value))) if is_whole(value) else best[value.casefold()] for value in spellings
+    }
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    return (0, float(name), "") if is_whole(name) else (1, 0.0, name.casefold())
+
+
+def _rating(column: str, names: list[str]) -> tuple[int, int] | None:
+    """The range of three or more whole numbers that a rating-like name, or a usual scale, makes ratings."""
+    if len(names) < 3 or not all(map(is_whole, names)):
+        return None
+    low, high = int(names[0]), int(names[-1])
+    usual = low == 1 and high in _RATING_ENDS and len(names) >= 3
+    if high - low >= 2 * len(names) or not (usual or bare(column) in RATINGS):
+        return None
+    return low, high
+
+
+_MOST_LABELS = 60  # different values in the sample beyond which a column holds no labels
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns of a table by role, what its labels are, and a remark for each choice that was not clear.
+
+    split_names: spelling in the split column to split; empty where there is no such column.
+    """
+
+    text: str
+    label: str
+    labels: LabelGuess
+    pair: str | None
+    group: str | None
+    split: str | None
+    split_names: Mapping[str, str]
+    remarks: tuple[str, ...]
+
+
+def assign_roles(profile: Profile, text: str | None = None, label: str | None = None) -> Roles:
+    """Choose a column for each role.
+
+    Args:
+        profile: the table.
+        text: column that the user named; None leaves the choice.
+        label: the same for the label.
+
+    Raises:
+        InputError: a named column is not there, or no column could be the text or the label.
+    """
+    remarks: list[str] = []
+    for given in (text, label):
+        if given is not None and given not in [column.name for column in profile.columns]:
+            raise InputError(
+                f"{profile.path} has no column {given!r}; it has {_list(profile.columns)}: name one of them"
+            )
+    split, split_names = _split(profile)
+    free = [column for column in profile.columns if column.name not in {split, label}]
+    text, pair = (text, None) if text is not None else _text_and_pair(profile, free, remarks)
+    free = [column for column in profile.columns if column.name not in {split, text, pair}]
+    label, labels = _label(profile, label, free, remarks)
+    free = [column for column in free if column.name != label]
+    group = _group(free, remarks)
+    return Roles(text, label, labels, pair, group, split, split_names, tuple(remarks))
+
+
+def _text_and_pair(profile: Profile, columns: Sequence[Column], remarks: list[str]) -> tuple[str, str | None]:
+    names = {bare(column.name): column for column in columns}
+    for first, second in PAIRS:
+        if first in names and second in names and names[first].prose and names[second].prose:
+            remarks.append(
+                f"{names[first].name!r} and {names[second].name!r} are read as a text and its pair; for one "
+                f"of them alone leave out `pair:` and name it under `text:`"
+            )
+            return names[first].name, names[second].name
+    prose = [column for column in columns if column.prose and column.distinct > 1]
+    if not prose:
+        raise InputError(
+            f"no column of {profile.path} looks like text (it has {_list(profile.columns)}); "
+            f"name it with --text"
+        )
+    longest = max(prose, key=lambda column: column.length)
+    known = [column for name in TEXTS for column in prose if bare(column.name) == name]
+    chosen = known[0] if known and known[0].length >= 0.3 * longest.length else longest
+    others = [column.name for column in prose if column is not chosen and column.length > 0.3 * chosen.length]
+    if others:
+        remarks.append(
+            f"the text could also be {_quoted(others)}; {chosen.name!r} was taken: change it with --text"
+        )
+    return chosen.name, None
+
+
+def _label(
+    profile: Profile, given: str | None, columns: Sequence[Column], remarks: list[str]
+) -> tuple[str, LabelGuess]:
+    header = profile.written.form.header
+    if given is not None:
+        return given, guess_labels(given, count_values(profile, given), header)
+    candidates = sorted(
+        (column for column in columns if 2 <= column.distinct <= _MOST_LABELS), key=_label_rank
+    )
+    guesses: list[tuple[str, LabelGuess]] = []
+    for column in candidates:
+        # Labels repeat; a handful of different values in a handful of rows says nothing.
+        if column.distinct > 0.5 * len(column.values):
+            continue
+        try:
+            guesses.append(
+                (column.name, guess_labels(column.name, count_values(profile, column.name), header))
+            )
+        except InputError:
+            continue
+    if not guesses:
+        found = ", ".join(f"{column.name!r} ({column.distinct} different values)" for column in columns)
+        raise InputError(
+            f"no column of {profile.path} looks like labels that repeat: "
+            f"{found or 'there is only the text'}; name it with --label"
+        )
+    if others := _quoted([name for name, _ in guesses[1:] if bare(name) not in GROUPS]):
+        remarks.append(
+            f"the label could also be {others}; {guesses[0][0]!r} was taken: change it with --label"
+        )
+    return guesses[0]
+
+
+def _label_rank(column: Column) -> tuple[int, int]:
+    name = bare(column.name)
+    return (LABELS.index(name) if name in LABELS else len(LABELS), column.distinct)
+
+
+def _group(columns: Sequence[Column], remarks: list[str]) -> str | None:
+    repeated = {
+        bare(column.name): column for column in columns if 1 < column.distinct < 0.9 * len(column.values)
+    }
+    found = [repeated[name].name for name in GROUPS if name in repeated]
+    if not found:
+        return None
+    if len(found) > 1:
+        remarks.append(f"the group could also be {_quoted(found[1:])}; {found[0]!r} was taken")
+    return found[0]
+
+
+def _split(profile: Profile) -> tuple[str | None, dict[str, str]]:
+    for column in profile.columns:
+        values = set(column.values)
+        known = {value: SPLIT_NAMES[value.lower()] for value in values if value.lower() in SPLIT_NAMES}
+        if (
+            bare(column.name) in SPLITS
+            and known.keys() == values
+            and {"train", "test"} <= set(known.values())
+        ):
+            return column.name, _all_spellings(count_values(profile, column.name))
+    return None, {}
+
+
+def _all_spellings(values: Counter[str]) -> dict[str, str]:
+    return {value: SPLIT_NAMES[value.lower()] for value in sorted(values) if value.lower() in SPLIT_NAMES}
+
+
+def _list(columns: Sequence[Column]) -> str:
+    return _quoted([column.name for column in columns])
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))

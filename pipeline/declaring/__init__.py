@@ -1,1 +1,0 @@
-"""From a file nobody has described to an entry in `params.yaml`: look, propose, write."""

@@ -1,0 +1,1 @@
+"""Figures over predictions: metrics, intervals, calibration, attention per word."""

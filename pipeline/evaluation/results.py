@@ -1,0 +1,105 @@
+"""What `evaluate` leaves behind for `compare`: the figures of a run, seed by seed and group by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation.calibration import Bin, Calibrated, Calibration
+from pipeline.evaluation.metrics import Metrics, RatingMetrics
+from pipeline.project.files import read_json
+
+
+@dataclass(frozen=True)
+class GroupMetrics:
+    """Figures over one group's test rows."""
+
+    group: str
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class SeedMetrics:
+    """Figures of the head trained with one seed.
+
+    metrics, decodings: on the test split, decoded as the run is and in the task's other ways.
+    validation: on the validation split; what choices are made by.
+    calibrated: None for a regressor, which gives no probabilities.
+    """
+
+    seed: int
+    metrics: Metrics
+    decodings: dict[str, Metrics]
+    validation: Metrics
+    calibrated: Calibrated | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a run on the test split.
+
+    decoding: how scores became labels, e.g. `argmax`, `round`; the seeds' `metrics` are of this one.
+    seeds: figures for each seed, the first being the one that pictures and predictions show.
+    groups: figures of the first seed for each group with test rows, most rows first.
+    head_parameters, encoder_parameters: numbers of parameters.
+    """
+
+    run: str
+    corpus: str
+    head: str
+    task: str
+    decoding: str
+    seeds: tuple[SeedMetrics, ...]
+    groups: tuple[GroupMetrics, ...]
+    head_parameters: int
+    encoder_parameters: int
+
+    @property
+    def metrics(self) -> Metrics:
+        """The figures of the first seed."""
+        return self.seeds[0].metrics
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """What `evaluate` wrote."""
+    data = read_json(path)
+    seeds = tuple(
+        SeedMetrics(
+            item["seed"],
+            read_metrics(item["metrics"]),
+            {name: read_metrics(value) for name, value in item["decodings"].items()},
+            read_metrics(item["validation"]),
+            _read_calibrated(item["calibrated"]),
+        )
+        for item in data["seeds"]
+    )
+    groups = tuple(GroupMetrics(item["group"], read_metrics(item["metrics"])) for item in data["groups"])
+    return Evaluation(**{**data, "seeds": seeds, "groups": groups})
+
+
+def read_metrics(data: dict[str, Any]) -> Metrics:
+    """Figures out of JSON, where null stands for an undefined one."""
+    rating = data["rating"]
+    return Metrics(
+        **{**_numbers(data), "rating": RatingMetrics(**_numbers(rating)) if rating is not None else None}
+    )
+
+
+def _read_calibrated(data: dict[str, Any] | None) -> Calibrated | None:
+    if data is None:
+        return None
+    before = data["before"]
+    return Calibrated(
+        data["temperature"],
+        _read_calibration(before) if before is not None else None,
+        _read_calibration(data["after"]),
+    )
+
+
+def _read_calibration(data: dict[str, Any]) -> Calibration:
+    return Calibration(**{**data, "bins": tuple(Bin(**_numbers(item)) for item in data["bins"])})
+
+
+def _numbers(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: float("nan") if value is None else value for name, value in data.items()}

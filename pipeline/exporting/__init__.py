@@ -1,1 +1,0 @@
-"""A trained run as one ONNX model with its tokenizer, for programs without torch and this project."""

@@ -1,1 +1,0 @@
-"""Which engine encodes, on which machines."""

@@ -1,1 +1,0 @@
-"""Getting the files of known corpora: downloads that go on where they stopped, archives nobody trusts."""

@@ -1,1 +1,0 @@
-"""From the cache to batches of a head."""

@@ -1,0 +1,1 @@
+"""PNG figures with matplotlib."""

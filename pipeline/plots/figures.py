@@ -1,0 +1,205 @@
+"""Figures of a run: confusion matrices, rating distributions, reliability diagrams, attention heatmaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus.labels import Labels
+from features.words import Span
+from pipeline.evaluation.attention import WordAttention
+from pipeline.evaluation.calibration import Calibrated, Calibration
+from pipeline.evaluation.metrics import confusion, neighbours_right
+from pipeline.evaluation.predictions import Predictions
+from pipeline.plots.style import figure, label_colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_confusion(path: Path, predictions: Predictions, labels: Labels, title: str) -> None:
+    """The confusion matrix, normalised by row, counts below; for ratings also with neighbours as right."""
+    matrix = confusion(predictions)
+    panels = [("exact", matrix)]
+    if labels.ordered:
+        panels.append(("neighbours counted as right", neighbours_right(matrix)))
+    side = max(3.6, 0.75 * labels.size + 1.2)
+    with figure(path, side * len(panels), side + 0.4) as canvas:
+        canvas.suptitle(title)
+        for axes, (name, counts) in zip(
+            canvas.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            _draw_matrix(axes, counts, labels)
+            axes.set_title(name, fontsize="medium")
+
+
+def _draw_matrix(axes: Axes, counts: npt.NDArray[np.int64], labels: Labels) -> None:
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
+    ticks = range(labels.size)
+    rotation = 45 if max(map(len, labels.names)) > 3 else 0
+    axes.set_xticks(ticks, labels.names, rotation=rotation, ha="right" if rotation else "center")
+    axes.set_yticks(ticks, labels.names)
+    what = "rating" if labels.ordered else "class"
+    axes.set_xlabel(f"predicted {what}")
+    axes.set_ylabel(f"true {what}")
+    axes.spines[:].set_visible(False)
+    for (row, column), count in np.ndenumerate(counts):
+        text = f"{share[row, column]:.0%}\n{count:,}"
+        colour = "white" if share[row, column] > 0.55 else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize="small", color=colour)
+
+
+def plot_distributions(path: Path, runs: Mapping[str, Predictions], labels: Labels, title: str) -> None:
+    """Share of rows at each rating: the truth beside what each run predicts."""
+    first = next(iter(runs.values()))
+    series = {"true": first.actual} | {name: item.predicted for name, item in runs.items()}
+    values = np.arange(labels.low, labels.low + labels.size)
+    width = 0.8 / len(series)
+    with figure(path, max(6.0, 1.1 * labels.size + 0.5 * len(series)), 3.6) as canvas:
+        axes = canvas.subplots()
+        axes.set_title(title)
+        for k, (name, ratings) in enumerate(series.items()):
+            share = [float((ratings == value).mean()) * 100 for value in values]
+            colour = "#444444" if k == 0 else None
+            axes.bar(
+                values + (k - (len(series) - 1) / 2) * width, share, width * 0.92, label=name, color=colour
+            )
+        axes.set_xticks(values, labels.names)
+        axes.set_xlabel("rating" if labels.ordered else "class")
+        axes.set_ylabel("share of test rows (%)")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def plot_scatter(
+    path: Path,
+    points: npt.NDArray[np.float32],
+    label: npt.NDArray[np.int64],
+    labels: Labels,
+    title: str,
+) -> None:
+    """Points of a t-SNE map, (n, 2), coloured by label; neighbourhoods mean something, axes do not."""
+    with figure(path, 6.4, 5.2) as canvas:
+        axes = canvas.subplots()
+        axes.set_title(title)
+        order = np.random.default_rng(0).permutation(len(points))  # no label is drawn on top of all others
+        colours = np.array(label_colours(labels))[label - labels.low]
+        x, y = points[order].T
+        axes.scatter(x, y, s=9, c=colours[order], alpha=0.75, linewidths=0)
+        for name, colour in zip(labels.names, label_colours(labels), strict=True):
+            axes.scatter([], [], s=30, c=[colour], label=name)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlabel("t-SNE 1 (no unit)")
+        axes.set_ylabel("t-SNE 2 (no unit)")
+        axes.legend(
+            title="rating" if labels.ordered else "class", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
+
+
+def plot_words(path: Path, columns: Mapping[str, list[tuple[str, float]]], title: str, unit: str) -> None:
+    """Horizontal bars of words, one panel a key, longest on top."""
+    rows = max((len(words) for words in columns.values()), default=1)
+    with figure(path, 3.0 * len(columns), 1.2 + 0.24 * max(rows, 4)) as canvas:
+        canvas.suptitle(title)
+        for axes, (name, words) in zip(
+            canvas.subplots(1, len(columns), squeeze=False)[0], columns.items(), strict=True
+        ):
+            axes.barh(range(len(words)), [weight for _, weight in words], color="#0072B2")
+            axes.set_yticks(range(len(words)), [word for word, _ in words])
+            axes.invert_yaxis()
+            axes.set_title(name, fontsize="medium")
+            axes.set_xlabel(unit)
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_reliability(path: Path, found: Calibrated, title: str) -> None:
+    """The share right against confidence, and below it how many rows have that confidence."""
+    after = "as given" if found.before is None else f"T = {found.temperature:.2f}"
+    series = [(after, found.after, "#0072B2")]
+    if found.before is not None:
+        series.insert(0, ("before, T = 1", found.before, "#999999"))
+    with figure(path, 4.6, 5.4) as canvas:
+        top, below = canvas.subplots(2, 1, height_ratios=(3, 1), sharex=True)
+        top.set_title(title)
+        top.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":", label="perfect")
+        for name, item, colour in series:
+            _draw_reliability(top, item, f"{name}: ECE {item.ece:.3f}", colour)
+        top.set_ylabel("share right")
+        top.set_ylim(-0.02, 1.02)
+        top.legend(loc="upper left", fontsize="small")
+        bins = found.after.bins
+        below.bar(
+            [(item.low + item.high) / 2 for item in bins],
+            [item.n for item in bins],
+            width=0.9 / len(bins),
+            color="#0072B2",
+        )
+        below.set_ylabel("test rows")
+        below.set_xlabel("confidence (probability of the predicted label)")
+        below.set_xlim(0, 1)
+
+
+def _draw_reliability(axes: Axes, item: Calibration, name: str, colour: str) -> None:
+    full = [b for b in item.bins if b.n]
+    axes.plot(
+        [b.confidence for b in full], [b.accuracy for b in full], marker="o", markersize=4, color=colour,
+        label=name,
+    )  # fmt: skip
+
+
+_LINE = 64  # widths of a Latin letter in one line of words
+_LINES = 6  # longest pictures; texts go on in the report
+
+
+def plot_heatmap(path: Path, text: str, attention: WordAttention, title: str) -> None:
+    """Draw R hops and their mean over the words, wrapped into lines like text; darker is more attention."""
+    shown = list(_wrap(text, attention.words))
+    lines = shown[:_LINES]
+    rows = np.vstack([attention.weights, attention.mean])
+    names = [f"hop {hop + 1}" for hop in range(len(attention.weights))] + ["mean"]
+    # Words beyond the picture still count for the scale, so that pictures of one text agree.
+    scale = rows / np.maximum(rows.max(axis=1, keepdims=True), 1e-12) if rows.size else rows
+    height = 0.9 + max(len(lines), 1) * (0.22 * len(names) + 0.5)
+    with figure(path, 9.0, height) as canvas:
+        cut = "" if len(shown) <= _LINES else f", first {lines[-1][-1] + 1} of {len(attention.words)} words"
+        canvas.suptitle(f"{title}{cut}", fontsize="medium")
+        panels = canvas.subplots(max(len(lines), 1), 1, squeeze=False)[:, 0]
+        for axes, line in zip(panels, lines, strict=False):
+            words = [text[slice(*attention.words[i])] for i in line]
+            widths = np.array([_width(word) for word in words], dtype=float)
+            edges = np.concatenate([[0.0], np.cumsum(widths)])
+            axes.pcolormesh(edges, np.arange(len(names) + 1), scale[:, line], cmap="Purples", vmin=0, vmax=1)
+            axes.set_xlim(0, _LINE)
+            axes.invert_yaxis()
+            axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize="x-small")
+            axes.set_xticks((edges[:-1] + edges[1:]) / 2, words, fontsize="small")
+            axes.xaxis.tick_top()
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
+
+
+def _wrap(text: str, words: tuple[Span, ...]) -> Iterator[list[int]]:
+    line: list[int] = []
+    used = 0.0
+    for i, (start, end) in enumerate(words):
+        width = _width(text[start:end])
+        if line and used + width > _LINE:
+            yield line
+            line, used = [], 0.0
+        line.append(i)
+        used += width
+    if line:
+        yield line
+
+
+def _width(word: str) -> float:
+    """Room a word takes, in Latin letters: Chinese characters are about twice as wide."""
+    return min(sum(2.0 if ord(character) > 0x2E7F else 1.0 for character in word) + 1.2, float(_LINE))

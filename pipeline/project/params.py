@@ -1,0 +1,295 @@
+"""`params.yaml` as strict, frozen models; what it names is checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from features.errors import InputError
+
+Size = Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ColumnsParams(_Model):
+    """Which column plays which role, which rows are wanted, and how the file is written.
+
+    only: column: [value, ...]; rows that hold another value there are left out.
+    first_of: of the rows of a file with one value in this column, the first alone is used.
+    """
+
+    text: str
+    label: str
+    pair: str | None = None
+    group: str | None = None
+    split: str | None = None
+    split_names: dict[str, Literal["train", "validation", "test"]] | None = None
+    separator: str | None = None
+    header: bool = True
+    quoted: bool | None = None
+    encoding: str = "utf-8-sig"
+    unknown: Literal["stop", "reject"] = "stop"
+    only: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    first_of: str | None = None
+
+
+class LabelsParams(_Model):
+    """Either `rating: [lowest, highest]`, or `classes:` as a list, or as spelling: name."""
+
+    rating: tuple[int, int] | None = None
+    classes: list[str] | dict[str, str] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sequence_is_pair(cls, data: object) -> object:
+        # Strict models refuse YAML's list where a pair is declared; a list of two is what people write.
+        if isinstance(data, dict) and isinstance(rating := data.get("rating"), list):
+            return {**data, "rating": tuple(rating)}
+        return data
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> LabelsParams:
+        if (self.rating is None) == (self.classes is None):
+            raise ValueError("give either `rating: [1, 5]` or `classes: [...]`, and not both")
+        return self
+
+
+class SplitParams(_Model):
+    """Sizes as shares or numbers of texts; see `features.corpus.ingest.SplitPlan`.
+
+    files: where splits are given as files, their names inside the folder `source`.
+    repeats: rows whose text stands in a cleaner split too are moved there, or dropped.
+    """
+
+    files: dict[Literal["train", "validation", "test"], str] | None = None
+    test: Size = 0.2
+    validation: Size = 0.1
+    seed: int = 13
+    by_group: bool = False
+    rows: Positive | None = None
+    repeats: Literal["move", "drop"] = "move"
+
+
+class TrainingParams(_Model):
+    """The optimiser's settings, for all runs or overridden by one.
+
+    optimiser: `lbfgs` solves a head that is linear in all it learns and chooses its L2 penalty on validation
+        (`pipeline.training.lbfgs`; of the others only `patience` then counts), `adamw` trains any head, and
+        `auto` solves where it can.
+    weight_decay: AdamW's, decoupled: each step takes learning rate x weight decay off every weight.
+    schedule: what the learning rate does after its rise: stay, or fall to 0 at the last of `epochs`.
+    warmup: share of all steps over which the learning rate rises from 0.
+    """
+
+    epochs: Positive = 40
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    patience: Positive = 5
+    optimiser: Literal["auto", "adamw", "lbfgs"] = "auto"
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+T = TypeVar("T")
+
+PARAMS = Path("params.yaml")
+
+# Names become folders, DVC stages and HTML anchors.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+class Encoder(_Model):
+    """A folder, or a hub id with the commit it is pinned to."""
+
+    model: str
+    revision: str | None = None
+
+
+class EncodeParams(_Model):
+    """What is encoded and kept. Layers count as in `hidden_states`; -1 is the last.
+
+    tokens: `float16` (or true), `int8` for half the disk, or false for pooled vectors alone.
+    """
+
+    encoder: str
+    max_length: Annotated[int, Field(ge=3)]
+    layers: list[int] = Field(default=[-1], min_length=1)
+    tokens: bool | Literal["float16", "int8"] = True
+
+    @property
+    def keep_tokens(self) -> bool:
+        """Whether token embeddings are kept at all."""
+        return bool(self.tokens)
+
+    @property
+    def at_rest(self) -> str:
+        """How they are kept."""
+        return self.tokens if isinstance(self.tokens, str) else "float16"
+
+
+class WordsParams(_Model):
+    """Optional jieba dictionary and stop words (one a line) for counts and pictures."""
+
+    top: Positive = 30
+    dictionary: str | None = None
+    stop_words: str | None = None
+
+
+class TsneParams(_Model):
+    """t-SNE of the test split's pooled vectors; see `pipeline.tsne`."""
+
+    vector: str = "mean"
+    points: Positive = 2000
+    perplexity: Annotated[float, Field(gt=1)] = 30.0
+    seed: int = 13
+
+
+class CorpusParams(_Model):
+    """One corpus: where it is, how it is read, split, encoded and looked at.
+
+    `dvc.yaml` names each of these sections, so that none may be left out; what is in them has defaults.
+    headline: the figure that the report leads with and by which, on validation, it picks the best run.
+    case: a group (a movie) that the report looks at by itself.
+    """
+
+    source: str
+    columns: ColumnsParams
+    labels: LabelsParams
+    split: SplitParams
+    language: Literal["en", "zh"]
+    encode: EncodeParams
+    words: WordsParams
+    tsne: TsneParams
+    headline: Literal["accuracy", "f1", "mcc", "adjacent", "qwk"] = "accuracy"
+    case: str | None = None
+
+
+class RunParams(_Model):
+    """One head on one corpus: one line, one more run.
+
+    layers: which cached layers the head reads, as under `encode.layers`; the topmost where none are named.
+    seeds: the head is trained once for each; pictures and predictions show the first.
+    rows: so many of the training texts' rows, for a learning curve; all where it is not given.
+    """
+
+    corpus: str
+    head: str
+    task: str
+    options: dict[str, bool | int | float | str] = {}
+    task_options: dict[str, bool | int | float | str] = {}
+    training: dict[str, int | float | str] = {}
+    pooling: Literal["mean", "cls", "pooler"] = "mean"
+    layers: list[int] | None = None
+    seeds: list[int] = Field(default=[13], min_length=1)
+    rows: Positive | None = None
+
+
+class AttentionParams(_Model):
+    """Which test texts get a heatmap: so many sampled, and those that contain one of `texts`."""
+
+    sample: Annotated[int, Field(ge=0)] = 6
+    texts: list[str] = []
+    seed: int = 13
+
+
+class PaddingParams(_Model):
+    """What `pipeline.commands.padding` measures on a corpus; without `encoders` the corpus's own."""
+
+    encoders: list[str] | None = Field(default=None, min_length=1)
+    texts: Positive = 1000
+    batch_size: Positive = 32
+    rounds: Positive = 3
+    seed: int = 13
+
+
+class Params(_Model):
+    """The whole file."""
+
+    encoders: dict[Name, Encoder]
+    corpora: dict[Name, CorpusParams]
+    runs: dict[Name, RunParams]
+    training: TrainingParams
+    attention: AttentionParams
+    padding: dict[Name, PaddingParams] = {}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Params:
+        for name, corpus in self.corpora.items():
+            _known(corpus.encode.encoder, self.encoders, f"corpora.{name}.encode.encoder", "encoders")
+            if corpus.case is not None and corpus.columns.group is None:
+                raise ValueError(f"corpora.{name}.case is a group, and columns.group names no column")
+            if corpus.headline in ("adjacent", "qwk") and corpus.labels.rating is None:
+                raise ValueError(f"corpora.{name}.headline {corpus.headline!r} needs ratings, not classes")
+        for name, run in self.runs.items():
+            _known(run.corpus, self.corpora, f"runs.{name}.corpus", "corpora")
+            cached = self.corpora[run.corpus].encode.layers
+            for layer in run.layers or []:
+                if layer not in cached:
+                    raise ValueError(
+                        f"runs.{name}.layers asks for layer {layer}, but corpora.{run.corpus}.encode.layers "
+                        f"caches {cached}; add it there"
+                    )
+            self.training_of(name)
+        for name, padding in self.padding.items():
+            _known(name, self.corpora, f"padding.{name}", "corpora")
+            for encoder in padding.encoders or []:
+                _known(encoder, self.encoders, f"padding.{name}.encoders", "encoders")
+        return self
+
+    def training_of(self, run: str) -> TrainingParams:
+        """The training settings of a run: the common ones, with what the run overrides."""
+        return TrainingParams.model_validate({**self.training.model_dump(), **self.runs[run].training})
+
+    def corpus(self, name: str) -> CorpusParams:
+        """A corpus by name; InputError lists those there are."""
+        return _pick(self.corpora, name, "corpus")
+
+    def run(self, name: str) -> RunParams:
+        """A run by name; InputError lists those there are."""
+        return _pick(self.runs, name, "run")
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check the file.
+
+    Raises:
+        InputError: it is missing, not YAML, or says something the models do not allow; the message names
+            the entry.
+    """
+    try:
+        data = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise InputError(f"there is no {path} here; run from the project's folder") from None
+    except YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem["loc"], problem["msg"]) for problem in error.errors()[:3])
+        raise InputError(f"{path}: {problems}") from None
+
+
+def _describe(location: tuple[int | str, ...], message: str) -> str:
+    place = ".".join(str(part) for part in location if not re.search(r"[\[(]", str(part)))
+    return f"{place}: {message}" if place else message.removeprefix("Value error, ")
+
+
+def _known(name: str, table: dict[str, Encoder] | dict[str, CorpusParams], where: str, what: str) -> None:
+    if name not in table:
+        raise ValueError(f"{where} is {name!r}, which is not under {what}: {', '.join(table) or 'empty'}")
+
+
+def _pick(table: dict[str, T], name: str, what: str) -> T:
+    if name not in table:
+        raise InputError(f"there is no {what} {name!r} in params.yaml; it has {', '.join(table) or 'none'}")
+    return table[name]

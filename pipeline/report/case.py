@@ -1,0 +1,240 @@
+"""The case of one group (a movie): its own figures, confusion, ratings, words and place on the map."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus.corpus import Corpus
+from features.errors import InputError
+from features.words import read_stop_words, segmenter
+from pipeline.evaluation.headlines import headline_interval
+from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.predictions import Predictions, constant_predictions
+from pipeline.report.maps import quantise
+from pipeline.report.panels import Panel, Side, panels_of
+from pipeline.report.results import CorpusResults
+from pipeline.report.tables import Cell, Column, kind_of, metric_columns, run_cell
+from pipeline.report.words import Cloud, clouds
+from pipeline.words import WordList, count_words, find_words
+
+WIDTH, HEIGHT = 560, 560
+_EDGE = 12
+_OTHERS = 4000  # points of other groups that are drawn
+
+
+@dataclass(frozen=True)
+class CaseMap:
+    """Points of the group by label (their colour), and the others beneath them, as SVG paths.
+
+    count: points of the group. of: points of the map.
+    """
+
+    width: int
+    height: int
+    others: str
+    labels: tuple[str, ...]
+    count: int
+    of: int
+
+
+def case_map(results: CorpusResults, code: int) -> CaseMap:
+    """The map with the points of the group that has a code."""
+    corpus, rows = results.corpus, results.map_rows
+    side = WIDTH - 2 * _EDGE
+    places = _EDGE + quantise(results.map_points).astype(np.float64) / 65_535 * side
+    inside = corpus.group[rows] == code
+    others = np.flatnonzero(~inside)
+    others = np.random.default_rng(13).permutation(others)[:_OTHERS]
+    labels = corpus.label[rows]
+    return CaseMap(
+        width=WIDTH,
+        height=HEIGHT,
+        others=_dots(places[others]),
+        labels=tuple(_dots(places[inside & (labels == value)]) for value in corpus.labels.values),
+        count=int(inside.sum()),
+        of=len(rows),
+    )
+
+
+def _dots(places: npt.NDArray[np.float64] | Sequence[Sequence[float]]) -> str:
+    """Dots as strokes without length, which round ends make visible."""
+    return "".join(f"M{x:.0f} {y:.0f}h0" for x, y in places)
+
+
+_TEXTS = 10_000  # training texts of the group, and as many of the others, whose words are found
+_TOP = 20
+
+
+@dataclass(frozen=True)
+class CaseWords:
+    """Words of a group's training texts.
+
+    texts: how many were read. distinctive: against as many texts of the other groups.
+    """
+
+    texts: int
+    counts: WordList
+    tfidf: WordList
+    distinctive: WordList
+    clouds: tuple[Cloud, ...]
+
+
+def case_words(results: CorpusResults, code: int) -> CaseWords:
+    """The words of the group with a code, of no more than 10,000 of its training texts."""
+    corpus, params = results.corpus, results.params.words
+    train = corpus.rows("train")
+    inside = corpus.group[train] == code
+    generator = np.random.default_rng(13)
+    own, others = (np.sort(generator.permutation(train[chosen])[:_TEXTS]) for chosen in (inside, ~inside))
+    spans = segmenter(corpus.language, Path(params.dictionary) if params.dictionary else None)
+    stop_words = read_stop_words(Path(params.stop_words) if params.stop_words else None)
+    words = [find_words(corpus.row_texts(rows), spans, stop_words) for rows in (own, others)]
+    everything = {"all": range(len(own) + len(others)), "group": range(len(own))}
+    _, group = count_words([*words[0], *words[1]], everything, _TOP)
+    labels = corpus.labels
+    parts = {"all": np.arange(len(own))} | {
+        labels.name(value): np.flatnonzero(corpus.label[own] == value) for value in labels.values
+    }
+    by_label = tuple(count_words(words[0], parts, params.top))
+    tfidf = WordList(by_label[0].tfidf.words[:_TOP], by_label[0].tfidf.weights[:_TOP])
+    return CaseWords(len(own), group.counts, tfidf, group.distinctive, clouds(by_label))
+
+
+_SHOWN = ("accuracy", "±1", "±1 raw", "MAE", "QWK", "macro F1", "MCC")
+
+
+@dataclass(frozen=True)
+class CaseLine:
+    """One run or baseline on the group's test rows; the interval is of the headline figure, first seed."""
+
+    name: str
+    kind: str
+    about: str
+    cells: tuple[Cell, ...]
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that is said of one group.
+
+    rows: its rows by split. mean: its mean rating in test and that of all test rows; NaN for classes.
+    """
+
+    name: str
+    rows: dict[str, int]
+    mean: float
+    mean_of_all: float
+    columns: tuple[Column, ...]
+    lines: tuple[CaseLine, ...]
+    panels: tuple[Panel, ...]
+    words: CaseWords
+    map: CaseMap
+
+
+def group_case(results: CorpusResults) -> Case | None:
+    """The case that `case:` names; None where it names none.
+
+    Raises:
+        InputError: the corpus has no such group, or the group has no test row.
+    """
+    name, corpus = results.params.case, results.corpus
+    if name is None:
+        return None
+    code = _code(name, corpus)
+    rows = {
+        split: int((corpus.group[corpus.rows(split)] == code).sum())
+        for split in ("train", "validation", "test")
+    }
+    if not rows["test"]:
+        raise InputError(
+            f"corpora.{corpus.name}.case is {name!r}, which has no row in the test split; name another group"
+        )
+    test = corpus.rows("test")
+    here = test[corpus.group[test] == code]
+    sides = [Side(run.name, kind_of(run.params.task), run.evaluation.decoding, part(run.predictions, here))
+             for run in results.runs]  # fmt: skip
+    columns = tuple(column for column in metric_columns(results) if column.title in _SHOWN)
+    return Case(
+        name=name,
+        rows=rows,
+        mean=float(corpus.label[here].mean()) if results.ordered else float("nan"),
+        mean_of_all=float(corpus.label[test].mean()) if results.ordered else float("nan"),
+        columns=columns,
+        lines=(*_run_lines(results, here, columns), *_baseline_lines(results, here, code, columns)),
+        panels=panels_of(sides, corpus.labels),
+        words=case_words(results, code),
+        map=case_map(results, code),
+    )
+
+
+def part(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
+    """The predictions of some of the rows, in the order of the predictions."""
+    return predictions.take(np.flatnonzero(np.isin(predictions.rows, rows)))
+
+
+def _code(name: str, corpus: Corpus) -> int:
+    if name in corpus.groups:
+        return corpus.groups.index(name)
+    near = difflib.get_close_matches(name, corpus.groups, 3, 0.4) or list(corpus.groups[:5])
+    raise InputError(
+        f"corpora.{corpus.name}.case is {name!r}, which is none of its {len(corpus.groups)} groups; "
+        f"there are {', '.join(near)}{', ...' if len(near) < len(corpus.groups) else ''}"
+    )
+
+
+def _run_lines(
+    results: CorpusResults, here: npt.NDArray[np.int64], columns: tuple[Column, ...]
+) -> list[CaseLine]:
+    lines = []
+    for run in results.runs:
+        seeds = [part(predictions, here) for predictions in run.by_seed]
+        metrics = [measure(item, ordered=results.ordered) for item in seeds]
+        lines.append(
+            CaseLine(
+                run.name,
+                kind_of(run.params.task),
+                f"mean of {len(seeds)} seeds" if len(seeds) > 1 else run.params.head,
+                tuple(run_cell(column, metrics) for column in columns),
+                headline_interval(seeds[0], results.headline),
+            )
+        )
+    return lines
+
+
+def _baseline_lines(
+    results: CorpusResults, here: npt.NDArray[np.int64], code: int, columns: tuple[Column, ...]
+) -> list[CaseLine]:
+    """The corpus's baselines on these rows and the constant that knows the group, equal constants once."""
+    sides = [
+        (item.baseline.name, item.baseline.description, part(item.predictions, here))
+        for item in results.baselines
+    ]
+    corpus, labels = results.corpus, results.corpus.labels
+    train = corpus.rows("train")
+    own = corpus.label[train[corpus.group[train] == code]]
+    if len(own):
+        most = int(np.bincount(own - labels.low, minlength=labels.size).argmax()) + labels.low
+        about = f"always {labels.name(most)} (most frequent in this group's training rows)"
+        constant = constant_predictions(here, corpus.label[here], most, labels.low, labels.size)
+        sides.append(("group majority", about, constant))
+    different: dict[bytes, tuple[str, str, Predictions]] = {}
+    for side in sides:
+        different.setdefault(side[2].value.tobytes(), side)
+    return [
+        CaseLine(
+            name,
+            "baseline",
+            about,
+            tuple(run_cell(column, [measure(item, ordered=results.ordered)]) for column in columns),
+            headline_interval(item, results.headline),
+        )
+        for name, about, item in different.values()
+    ]

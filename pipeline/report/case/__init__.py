@@ -1,1 +1,0 @@
-"""One group looked at by itself."""

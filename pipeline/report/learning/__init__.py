@@ -1,1 +1,0 @@
-"""The headline figure against the number of training rows."""

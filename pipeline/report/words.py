@@ -1,0 +1,208 @@
+"""Words of the report: attention as shaded text, and word clouds as SVG."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.corpus.labels import Labels
+from pipeline.evaluation.attention import Heatmap
+from pipeline.report.rendering import excerpt
+from pipeline.report.results import RunResults
+from pipeline.words import WordList, WordLists
+
+_UNSEEN = 2000  # characters shown of a stretch without a word that the head saw
+_WORD = 120  # characters shown of one word
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of text: a word with its number, or what stands between words (`word` is None)."""
+
+    text: str
+    word: int | None
+    share: float
+
+
+@dataclass(frozen=True)
+class ShadedText:
+    """One text ready to be shown.
+
+    weights: JSON of the hops and, last, their mean: each a list of whole numbers 0 to 100, the word's share
+        of the hop's largest word.
+    error: what the list is sorted by: for ratings the distance of the value, for classes the confidence if
+        wrong and its negative if right.
+    """
+
+    row: int
+    true: str
+    predicted: str
+    right: bool
+    value: float | None
+    confidence: float
+    error: float
+    pieces: tuple[Piece, ...]
+    weights: str
+    hops: int
+    rest: float
+    picture: str
+
+
+def shaded_texts(run: RunResults, labels: Labels) -> tuple[ShadedText, ...]:
+    """The run's heatmaps in the order in which they were chosen."""
+    return tuple(_shade(item, labels) for item in run.heatmaps.texts)
+
+
+def _shade(item: Heatmap, labels: Labels) -> ShadedText:
+    attention = item.attention
+    rows = np.vstack([attention.weights, attention.mean[None]])
+    scaled = _scale(rows)
+    wrong = item.actual != item.predicted
+    signed = item.confidence if wrong else -item.confidence
+    return ShadedText(
+        row=item.row,
+        true=labels.name(item.actual),
+        predicted=labels.name(item.predicted),
+        right=not wrong,
+        value=item.value if labels.ordered else None,
+        confidence=item.confidence,
+        error=abs(item.value - item.actual) if labels.ordered else signed,
+        pieces=_pieces(item, scaled[-1]),
+        weights=json.dumps(scaled.tolist(), separators=(",", ":")),
+        hops=len(attention.weights),
+        rest=float(attention.rest.mean()) if len(attention.rest) else 0.0,
+        picture=item.picture,
+    )
+
+
+def _scale(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    if rows.shape[1] == 0:
+        return rows.astype(np.int64)
+    largest = np.maximum(rows.max(axis=1, keepdims=True), 1e-12)
+    result: npt.NDArray[np.int64] = np.rint(100 * rows / largest).astype(np.int64)
+    return result
+
+
+def _pieces(item: Heatmap, shares: npt.NDArray[np.int64]) -> tuple[Piece, ...]:
+    pieces, place = [], 0
+    for i, (start, end) in enumerate(item.attention.words):
+        if start > place:
+            pieces.append(Piece(excerpt(item.text[place:start], _UNSEEN), None, 0.0))
+        pieces.append(Piece(excerpt(item.text[start:end], _WORD), i, int(shares[i]) / 100))
+        place = end
+    rest = item.text[place:]
+    if rest:
+        pieces.append(Piece(excerpt(rest, _UNSEEN), None, 0.0))
+    return tuple(pieces)
+
+
+# Word clouds: the larger a word, the more it sets a label apart. Laid out here, drawn as SVG.
+#
+# Words go, heaviest first, to the first free place on an Archimedean spiral from the middle, as in Wordle
+# (Feinberg 2010). Widths are estimated, and the picture makes each word as wide as was planned.
+
+WIDTH, HEIGHT = 400.0, 250.0
+_LARGEST, _SMALLEST = 46.0, 12.0
+_GAP = 3.0
+_FULL = 0.42  # share of the picture that words may cover; more finds no room on a spiral
+_LETTERS = 24  # longer words are cut
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A word with its middle, its width and its size in px."""
+
+    word: str
+    weight: float
+    x: float
+    y: float
+    width: float
+    size: float
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The cloud of one label; `box` is the part of the picture that it fills: x, y, width, height."""
+
+    part: str
+    words: tuple[Placed, ...]
+    box: tuple[float, float, float, float]
+
+
+def clouds(words: tuple[WordLists, ...]) -> tuple[Cloud, ...]:
+    """A cloud of the distinctive words of each label."""
+    placed = [(item.part, place_words(item.distinctive)) for item in words[1:]]
+    return tuple(Cloud(part, items, _box(items)) for part, items in placed)
+
+
+def place_words(words: WordList) -> tuple[Placed, ...]:
+    """Words without overlap inside the picture; those that find no room are left out."""
+    if not words.words:
+        return ()
+    letters = [excerpt(word, _LETTERS) for word in words.words]
+    placed: list[Placed] = []
+    for word, weight, size in zip(letters, words.weights, _sizes(letters, words.weights), strict=True):
+        width = text_width(word, size)
+        for x, y in _spiral():
+            candidate = Placed(word, weight, round(x, 1), round(y, 1), round(width, 1), round(size, 1))
+            if _inside(candidate) and not any(_touch(candidate, other) for other in placed):
+                placed.append(candidate)
+                break
+    return tuple(placed)
+
+
+def _sizes(words: Sequence[str], weights: Sequence[float]) -> list[float]:
+    """Sizes by weight, made smaller together until the words can share the picture."""
+    top, bottom = max(weights), min(weights)
+    shares = [(weight - bottom) / (top - bottom) if top > bottom else 1.0 for weight in weights]
+    sizes = [_SMALLEST + (_LARGEST - _SMALLEST) * share for share in shares]
+    area = sum(text_width(word, size) * size for word, size in zip(words, sizes, strict=True))
+    fill = min(1.0, math.sqrt(_FULL * WIDTH * HEIGHT / area)) if area else 1.0
+    return [
+        min(size * fill, size * (WIDTH - 8) / max(text_width(word, size), 1.0))
+        for word, size in zip(words, sizes, strict=True)
+    ]
+
+
+def text_width(text: str, size: float) -> float:
+    """Estimated width in px: wide characters fill a square, others little more than half of it.
+
+    >>> text_width("电影", 10.0), text_width("film", 10.0)
+    (20.0, 22.8)
+    """
+    ems = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.57 for c in text)
+    return round(ems * size, 3)
+
+
+def _box(words: tuple[Placed, ...]) -> tuple[float, float, float, float]:
+    """The least box of the picture's own shape that holds all words, no less than half as wide."""
+    reach_x = max((abs(word.x - WIDTH / 2) + word.width / 2 for word in words), default=WIDTH / 2) + 4
+    reach_y = max((abs(word.y - HEIGHT / 2) + word.size * 0.6 for word in words), default=HEIGHT / 2) + 4
+    half = min(max(reach_x, reach_y * WIDTH / HEIGHT, WIDTH / 4), WIDTH / 2)
+    tall = half * HEIGHT / WIDTH
+    return round(WIDTH / 2 - half, 1), round(HEIGHT / 2 - tall, 1), round(2 * half, 1), round(2 * tall, 1)
+
+
+def _spiral() -> Iterator[tuple[float, float]]:
+    for step in range(1800):
+        angle = 0.22 * step
+        radius = 0.62 * angle
+        x = WIDTH / 2 + radius * math.cos(angle) * WIDTH / HEIGHT
+        yield x, HEIGHT / 2 + radius * math.sin(angle)
+
+
+def _inside(word: Placed) -> bool:
+    half, tall = word.width / 2, word.size * 0.6
+    return half <= word.x <= WIDTH - half and tall <= word.y <= HEIGHT - tall
+
+
+def _touch(a: Placed, b: Placed) -> bool:
+    apart_x = abs(a.x - b.x) - (a.width + b.width) / 2
+    apart_y = abs(a.y - b.y) - (a.size + b.size) * 0.56
+    return apart_x < _GAP and apart_y < 0

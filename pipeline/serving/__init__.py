@@ -1,1 +1,0 @@
-"""A small page on the loopback address that asks trained runs about texts."""

@@ -1,1 +1,0 @@
-"""What `params.yaml` and the presets may say."""

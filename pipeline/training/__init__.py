@@ -1,0 +1,1 @@
+"""Training a head on the cache: batches, optimisers, early stopping."""

@@ -1,0 +1,122 @@
+"""What a training starts from: its rows, a head and its task, the encoder layers it goes on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from features.corpus.corpus import Corpus
+from features.corpus.splits import unit_hash
+from features.encoder import weights
+from features.encoder.layers import TopLayers, layer_stack
+from features.errors import InputError
+from heads.parts.base import Head, HeadShape, build_head, head_class
+from heads.tasks import Task, build_task
+from pipeline.project.params import Params
+from pipeline.training.data import HeadData
+
+
+def training_rows(corpus: Corpus, count: int | None, seed: int, run: str) -> npt.NDArray[np.int64]:
+    """Training rows of a run, ascending: all (n,), or (count,) int64 of them.
+
+    Raises:
+        InputError: more rows are asked for than there are.
+    """
+    rows = corpus.rows("train")
+    if count is None:
+        return rows
+    if count > len(rows):
+        raise InputError(
+            f"runs.{run}.rows is {count}, and corpus {corpus.name!r} has {len(rows)} training rows; "
+            f"give fewer, or leave `rows` out to take all"
+        )
+    chosen: npt.NDArray[np.int64] = np.sort(nested_order(corpus, rows, seed)[:count])
+    return chosen
+
+
+def nested_order(corpus: Corpus, rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """The rows in an order whose every beginning holds the labels in their proportions, to within a row.
+
+    A text's keyed hash ranks it within its label; rows are sorted by that rank as a share of the label's
+    rows. So a smaller beginning lies inside every larger one, and the file's order has no say.
+    """
+    texts = corpus.row_texts(rows)
+    keys = np.array([unit_hash(seed, "train", text) for text in texts])
+    share = np.empty(len(rows))
+    for label in np.unique(corpus.label[rows]):
+        members = np.flatnonzero(corpus.label[rows] == label)
+        ranked = members[np.lexsort((rows[members], keys[members]))]
+        share[ranked] = (np.arange(len(ranked)) + 0.5) / len(ranked)
+    return rows[np.lexsort((rows, keys, share))]
+
+
+def encoder_top(params: Params, run_name: str, layers: tuple[int, ...]) -> nn.Module | None:
+    """The layers above the topmost one that a run reads, or None for heads that do without.
+
+    Args:
+        params: tells the run's encoder.
+        run_name: a run.
+        layers: the layers it reads, absolute and ascending.
+
+    Returns:
+        A trainable module: tokens (B, L, D) float32 and mask (B, L) bool to tokens (B, L, D).
+
+    Raises:
+        InputError: nothing lies above the layer that the run reads.
+    """
+    run = params.run(run_name)
+    if not head_class(run.head).needs_encoder:
+        return None
+    encoder = params.encoders[params.corpus(run.corpus).encode.encoder]
+    folder = weights.find_folder(encoder.model, encoder.revision)
+    stack = layer_stack(weights.load_model(folder).model)
+    above = len(stack.layers) - layers[-1]
+    if above == 0:
+        raise InputError(
+            f"run {run_name!r} trains the layers above layer {layers[-1]}, which is the encoder's last; add "
+            f"a lower one to corpora.{run.corpus}.encode.layers, for example -3, and name it under "
+            f"runs.{run_name}.layers"
+        )
+    return TopLayers(stack, above)
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A head of sizes `shape` with the weights it starts from, its task, and the rows it may see.
+
+    train, validation: (n,) int64 and (m,) int64 corpus rows.
+    """
+
+    head: Head
+    task: Task
+    shape: HeadShape
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+
+
+def untrained(params: Params, name: str, corpus: Corpus, data: HeadData, seed: int) -> Untrained:
+    """Build the head and task of run `name` with the weights that `seed` draws.
+
+    Raises:
+        InputError: training or validation has no rows, or more are asked for than there are; nothing lies
+            above the layer that a head of encoder layers reads.
+    """
+    run, labels = params.run(name), corpus.labels
+    rows = {"train": training_rows(corpus, run.rows, seed, name), "validation": corpus.rows("validation")}
+    for split, members in rows.items():
+        if len(members) == 0:
+            raise InputError(
+                f"corpus {corpus.name!r} has no {split} rows, and training needs some; "
+                f"see `corpora.{corpus.name}.split` in params.yaml"
+            )
+    torch.manual_seed(seed)
+    task = build_task(run.task, labels.low, labels.size, labels.ordered, run.task_options)
+    task.fit_loss(data.labels(rows["train"]))  # before the head is built: an output layer starts from it
+    shape = HeadShape(data.dim, data.layers, task.out_dim)
+    top = encoder_top(params, name, data.selection.layers)
+    head = build_head(run.head, shape, run.options, top, task.output_layer())
+    return Untrained(head, task, shape, **rows)
