@@ -23,23 +23,12 @@ from features.encoder.forward import Forward, check_finite
 from features.encoder.layers import TopLayers, layer_stack, resolve_layers
 from features.encoder.tokenizer import Tokenized
 from features.errors import InputError
-from features.store.identity import Manifest, code_fingerprint
+from features.store.identity import VECTORS_VERSION, Manifest
 from features.store.shards import EncodedBatch
 
 CHUNK = 4096
 _SMALLEST = 512
 _KEPT_TOKENS = 1 << 19  # after so many tokens freed memory goes back once
-# Not this file, nor how texts are batched: what they decide about a vector stands in other manifest fields.
-_CODE = (
-    "bert.py",
-    "cutter.py",
-    "forward.py",
-    "fusing.py",
-    "layers.py",
-    "packing.py",
-    "tokenising.py",
-    "weights.py",
-)
 
 
 @dataclass(frozen=True)
@@ -125,7 +114,6 @@ class FrozenEncoder:
     @cached_property
     def manifest(self) -> Manifest:
         """The identity of the vectors that this encoder computes."""
-        here = Path(__file__).parent
         vectors = [f"{pooling}@{layer}" for layer in self.layers for pooling in ("cls", "mean")]
         if self._pooler is not None:
             vectors.append("pooler")
@@ -138,7 +126,7 @@ class FrozenEncoder:
             vectors=tuple(vectors),
             dim=self.dim,
             tokens=self.spec.at_rest if self.spec.keep_tokens else "none",
-            code=code_fingerprint(here / name for name in _CODE),
+            version=VECTORS_VERSION,
             precision=self.precision,
             libraries=tuple(
                 (name, importlib.metadata.version(name)) for name in ("torch", "transformers", "tokenizers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
 import json
@@ -14,6 +13,7 @@ from typing import Any
 from features.errors import InputError
 
 SCHEMA_VERSION = 1
+VECTORS_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Manifest:
     dim: width D of every vector.
     tokens: how token embeddings are kept: `float16`, `int8` (see `features.store.shards`), or
         `none` where only pooled vectors are.
-    code: fingerprint of the code that computes vectors.
+    version: of the vectors: it rises whenever the code computes other vectors from the same encoder.
     precision: arithmetic the vectors were computed in (`float32`, `bfloat16`, `float16`).
     schema: version of the shard layout.
     libraries: versions that computed it; for people, not part of the key.
@@ -44,7 +44,7 @@ class Manifest:
     vectors: tuple[str, ...]
     dim: int
     tokens: str
-    code: str
+    version: int
     precision: str
     schema: int = SCHEMA_VERSION
     libraries: tuple[tuple[str, str], ...] = ()
@@ -108,21 +108,6 @@ def digest_files(paths: Iterable[Path]) -> str:
             content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
         total.update(path.name.encode() + b"\x00" + content.digest())
     return total.hexdigest()
-
-
-def code_fingerprint(paths: Iterable[Path]) -> str:
-    """Digest of the syntax trees of source files: comments, docstrings and layout do not count."""
-    trees = [ast.dump(_without_docstrings(ast.parse(path.read_text("utf-8")))) for path in sorted(paths)]
-    return digest_bytes("\n".join(trees).encode())
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
 
 
 def _tuples(value: Any) -> Any:

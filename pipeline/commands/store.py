@@ -243,5 +243,5 @@ def _describe(manifest: Manifest) -> str:
     tokens = "pooled vectors only" if manifest.tokens == "none" else f"tokens in {manifest.tokens}"
     return (
         f"{manifest.model}, {manifest.max_length} pieces, layers {layers}, {tokens}, "
-        f"computed in {manifest.precision} (weights {manifest.weights[:8]}, code {manifest.code[:8]})"
+        f"computed in {manifest.precision} (weights {manifest.weights[:8]}, vectors {manifest.version})"
     )

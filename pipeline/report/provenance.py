@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline.commands.fidelity import read_fidelity
+from pipeline.evaluation.results import read_fidelity
 from pipeline.project import layout
 from pipeline.project.params import Params
 from pipeline.report.rendering import duration
@@ -58,7 +58,7 @@ def digests(results: CorpusResults) -> tuple[Fact, ...]:
         Fact("encoder", manifest.model),
         Fact("weights (BLAKE2b-128)", manifest.weights),
         Fact("tokenizer (BLAKE2b-128)", manifest.tokenizer),
-        Fact("encoding code (BLAKE2b-128)", manifest.code),
+        Fact("version of the vectors", str(manifest.version), code=False),
         Fact("key of the vectors", manifest.key),
         Fact("layers cached", ", ".join(map(str, manifest.layers)), code=False),
         Fact("pooled vectors", ", ".join(manifest.vectors), code=False),

@@ -25,7 +25,7 @@ def fake_manifest(**changes: object) -> Manifest:
         "vectors": ("cls@1", "mean@1", "cls@2", "mean@2"),
         "dim": 8,
         "tokens": "float16",
-        "code": "2" * 32,
+        "version": 1,
         "precision": "float32",
     }
     return Manifest(**{**fields, **changes})  # type: ignore[arg-type]

@@ -123,7 +123,7 @@ def test_the_bundled_encoders_need_no_import_of_transformers(name: str) -> None:
     """They load and encode without the library whose import takes longest."""
     program = (
         "import sys\n"
-        "from features.encoded import Text\n"
+        "from features.corpus.texts import Text\n"
         "from features.encoder.encoder import EncoderSpec, FrozenEncoder\n"
         f"encoder = FrozenEncoder.load(EncoderSpec({str(ROOT / 'encoders' / name)!r}, None, 32))\n"
         "next(encoder.encode([Text('good')]))\n"

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from features.encoder.encoder import EncoderSpec
 from features.errors import InputError
 from pipeline.extract import prepare_engine
-from pipeline.graph import imported_files
 from tests.features.tiny_models import POSITIONS, write_tiny
 
 
@@ -90,10 +89,3 @@ def test_an_unknown_engine_is_one_clear_line(
     monkeypatch.setenv("ENCODE_ONCE_ENGINE", "spark")
     with pytest.raises(InputError, match="ENCODE_ONCE_ENGINE is `spark`; expected local or ray"):
         prepare_engine(spec, bar)
-
-
-def test_how_work_is_spread_makes_no_stage_stale() -> None:
-    """No file of the cluster's side is among what the extract stage depends on."""
-    files = imported_files(Path("pipeline/extract.py"))
-    assert "pipeline/extracting/engines.py" in files
-    assert not [file for file in files if "cluster" in file or file == "pipeline/extracting/on_ray.py"]

@@ -16,7 +16,8 @@ from features.errors import InputError
 from features.store.extraction import extract
 from features.store.reading import FeatureStore
 from pipeline.commands import fidelity
-from pipeline.commands.fidelity import Fidelity, check, fill, read_fidelity
+from pipeline.commands.fidelity import check, fill
+from pipeline.evaluation.results import Fidelity, read_fidelity
 from pipeline.project.files import write_json
 from tests.features.tiny_models import ARCHITECTURES, write_tiny, write_tiny_masked
 

@@ -27,20 +27,18 @@ from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))
 EXAMPLES = (
-    "measuring.intervals",
-    "learning.fits",
-    "drawing.word_attention",
-    "report.clouds",
-    "report.cost",
+    "evaluation.intervals",
+    "training.fits",
+    "evaluation.attention",
+    "report.words",
+    "report.charts",
     "report.maps",
-    "report.axes",
-    "report.learning.curves",
+    "report.learning",
     "report.rendering",
-    "report.seeds",
-    "measuring.calibration",
-    "measuring.headlines",
-    "report.scales",
-    "report.encoder_plot",
+    "report.tables",
+    "evaluation.calibration",
+    "evaluation.headlines",
+    "report.encoders",
     "tsne",
 )
 

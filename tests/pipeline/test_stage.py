@@ -19,7 +19,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
         raise error
 
     with pytest.raises(SystemExit) as stopped:
-        guard(fail)
+        guard(fail, (InputError, HeadError))
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "error: no such thing\n"
 

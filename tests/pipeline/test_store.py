@@ -93,7 +93,7 @@ def test_the_list_names_encoders_texts_bytes_and_users(capsys: pytest.CaptureFix
     first, second = capsys.readouterr().out.splitlines()
     assert first == (
         f"{declared(64).key}  fake, 64 pieces, layers 1, 2, tokens in float16, "
-        f"computed in float32 (weights 00000000, code 22222222)"
+        f"computed in float32 (weights 00000000, vectors 1)"
     )
     size = sum(path.stat().st_size for path in Path("store").glob("*/shards/*.h5"))
     assert second == f"    80 texts in {len(_shards())} shards, {size / 1000:.1f} kB; used by books, films"
