@@ -26,7 +26,7 @@ import torch
 from features.corpus.corpus import Corpus
 from features.corpus.ingest import Columns, SplitPlan, ingest
 from features.corpus.labels import class_labels
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.store.extraction import ExtractionSummary, extract, readable_bytes
 from features.store.reading import FeatureStore, TokenReader
 from heads.parts.base import HeadShape, build_head, head_class
@@ -101,7 +101,7 @@ def encode(
     corpus: Corpus, model: str, max_length: int, form: str, folder: Path
 ) -> tuple[ExtractionSummary, FeatureStore]:
     """The corpus in one form; the second is converted from the first."""
-    encoder = FrozenEncoder.load(EncoderSpec(model, None, max_length, at_rest=form))
+    encoder = Encoder.load(EncoderSpec(model, None, max_length, at_rest=form))
     out = folder / form
     summary = extract(
         corpus.texts, corpus.text, encoder, folder / "store", out, lambda line: print(" ", line)

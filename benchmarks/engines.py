@@ -38,10 +38,10 @@ def build(name: str, folder: Path, max_length: int, device: str, threads: int) -
 def _encode_once(folder: Path, max_length: int, device: str, precision: str = "auto") -> Engine:
     from features.corpus.texts import Text
     from features.encoder.device import give_products_to_half
-    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.encoder.encoder import Encoder, EncoderSpec
 
     spec = EncoderSpec(str(folder), None, max_length)
-    encoder = FrozenEncoder.load(spec, device=device, precision=precision)
+    encoder = Encoder.load(spec, device=device, precision=precision)
     give_products_to_half(encoder.precision)
 
     return lambda texts: _in_order(encoder.encode([Text(text) for text in texts]))
@@ -51,10 +51,10 @@ def _padded(folder: Path, max_length: int, device: str, strategy: Any) -> Engine
     """The same layers, batched as others do it: 32 texts padded to the longest allowed, or of the batch."""
     from features.corpus.texts import Text
     from features.encoder.device import give_products_to_half
-    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.encoder.encoder import Encoder, EncoderSpec
     from features.encoder.padding import encode_padded
 
-    encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
+    encoder = Encoder.load(EncoderSpec(str(folder), None, max_length), device=device)
     give_products_to_half(encoder.precision)
 
     def run(texts: list[str]) -> Tokens:
@@ -76,10 +76,10 @@ def _extract(folder: Path, max_length: int, device: str) -> Engine:
     """The same through the store: forecast, shards on disk with fsync, index. Gives no tokens back."""
     from features.corpus.texts import Text
     from features.encoder.device import give_products_to_half
-    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.encoder.encoder import Encoder, EncoderSpec
     from features.store.extraction import extract
 
-    encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, max_length), device=device)
+    encoder = Encoder.load(EncoderSpec(str(folder), None, max_length), device=device)
     give_products_to_half(encoder.precision)
 
     def run(texts: list[str]) -> Tokens:

@@ -63,10 +63,10 @@ def measure(folder: Path, count: int, words: int) -> dict[str, int]:
 
 def extract_corpus(folder: Path) -> dict[str, int]:
     """Extract a prepared corpus; peak memory after each step."""
-    from features.encoder.encoder import EncoderSpec, FrozenEncoder
+    from features.encoder.encoder import Encoder, EncoderSpec
     from features.store.extraction import extract
 
-    encoder = FrozenEncoder.load(EncoderSpec(str(folder / "encoder"), None, 32))
+    encoder = Encoder.load(EncoderSpec(str(folder / "encoder"), None, 32))
     for _ in encoder.encode([Text("warm " * 30)] * 512):
         pass
     peaks = [peak()]

@@ -35,7 +35,7 @@ from features.cluster.reports import State
 from features.cluster.settings import Settings
 from features.corpus.texts import Text
 from features.encoder.device import give_products_to_half
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.parity import check_parity
 from features.store.extraction import extract
 
@@ -67,14 +67,14 @@ def run_part(name: str, args: argparse.Namespace, room: Path) -> Timing:
     started = time.perf_counter()
     many = PARTS[name]
     if name.startswith("local"):
-        encoder = FrozenEncoder.load(spec, device="cpu", threads=many)
+        encoder = Encoder.load(spec, device="cpu", threads=many)
         give_products_to_half(encoder.precision)
         check_parity(encoder)
         ready, cpu = time.perf_counter(), time.process_time()
         done = extract(texts, rows, encoder, room / "store", room / "out", _quiet)
         end = time.perf_counter()
         return Timing(end - started, end - ready, time.process_time() - cpu, done.new_tokens)
-    encoder = FrozenEncoder.load(spec, device="cpu", threads=1)
+    encoder = Encoder.load(spec, device="cpu", threads=1)
     at: list[tuple[float, float]] = []
 
     def watch(state: State) -> None:

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from features.corpus.rows import clean_text
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec
-from features.encoder.encoder import FrozenEncoder as Engine
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
 
 
@@ -60,7 +59,7 @@ class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         if self.pooling not in {"mean", "cls"}:
             raise InputError(f"pooling is {self.pooling!r}; expected mean or cls")
         _texts(X)
-        self._encoder: Engine | None = None
+        self._encoder: Encoder | None = None
         self.n_features_out_ = self._loaded().dim
         return self
 
@@ -99,11 +98,11 @@ class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         tags.target_tags.required = False
         return tags
 
-    def _loaded(self) -> Engine:
-        found: Engine | None = self.__dict__.get("_encoder")
+    def _loaded(self) -> Encoder:
+        found: Encoder | None = self.__dict__.get("_encoder")
         if found is None:
             spec = EncoderSpec(self.model, self.revision, self.max_length, (self.layer,), keep_tokens=False)
-            self._encoder = found = Engine.load(spec)
+            self._encoder = found = Encoder.load(spec)
         return found
 
 

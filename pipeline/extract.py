@@ -12,12 +12,12 @@ from tqdm import tqdm
 from features.corpus.corpus import Corpus
 from features.corpus.texts import Text
 from features.encoder.device import give_products_to_half
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.parity import check_parity
 from features.encoder.tokenizer import Tokenized
 from features.errors import InputError
 from features.store.cost import describe_machine, encode_cost, note_encoding
-from features.store.extraction import Encoder, Engine, Progress, extract, readable_time
+from features.store.extraction import Engine, Progress, TextEncoder, extract, readable_time
 from features.store.identity import Manifest
 from features.store.shards import EncodedBatch
 from pipeline.project import layout
@@ -54,8 +54,8 @@ class Prepared(NamedTuple):
     machine: says in words what encoded, once it has.
     """
 
-    frozen: FrozenEncoder
-    encoder: Encoder
+    frozen: Encoder
+    encoder: TextEncoder
     engine: Engine | None
     progress: Progress | None
     machine: Callable[[], str]
@@ -77,7 +77,7 @@ def prepare_engine(spec: EncoderSpec, bar: tqdm) -> Prepared:
         bar.total = total
         bar.update(done - bar.n)
 
-    frozen = FrozenEncoder.load(spec)
+    frozen = Encoder.load(spec)
     give_products_to_half(frozen.precision)
     return Prepared(frozen, _Gated(frozen), None, progress, lambda: describe_machine(str(frozen.device)))
 
@@ -85,7 +85,7 @@ def prepare_engine(spec: EncoderSpec, bar: tqdm) -> Prepared:
 class _Gated:
     """An encoder whose device proves itself against plain float32 before its first text."""
 
-    def __init__(self, encoder: FrozenEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._proven = False
 
@@ -126,7 +126,7 @@ def prepare_ray(spec: EncoderSpec, bar: tqdm) -> Prepared:
 
     import_ray()
     settings = read_settings()
-    frozen = FrozenEncoder.load(spec, device="cpu", precision=settings.driver_precision)
+    frozen = Encoder.load(spec, device="cpu", precision=settings.driver_precision)
     passed_on = tuple((name, os.environ[name]) for name in _PASSED_ON if name in os.environ)
     recipe = FrozenRecipe(spec, frozen.manifest, Path.cwd(), settings.threads_each, passed_on)
 

@@ -16,7 +16,7 @@ from features.cluster.recipe import Recipe
 from features.cluster.reports import Place, Report
 from features.corpus.texts import Text
 from features.errors import InputError
-from features.store.extraction import Encoder
+from features.store.extraction import TextEncoder
 from features.store.identity import Manifest
 from features.store.writing import ShardWriter
 
@@ -34,7 +34,7 @@ class EncodingActor:
         self._place = place
         self._shard_bytes = shard_bytes
         self._stopped = threading.Event()
-        self._encoder: Encoder | None = None
+        self._encoder: TextEncoder | None = None
         self._outbox: Outbox | None = None
         self._writer: ShardWriter | None = None
         self._loaded = time.process_time()

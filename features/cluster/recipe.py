@@ -13,7 +13,7 @@ from features.store.identity import Manifest
 if TYPE_CHECKING:
     from features.encoder.encoder import EncoderSpec
     from features.encoder.parity import Vectors
-    from features.store.extraction import Encoder
+    from features.store.extraction import TextEncoder
 
 
 class Recipe(Protocol):
@@ -22,7 +22,7 @@ class Recipe(Protocol):
     def expect(self) -> object:
         """What every actor's vectors are held against, computed once by the driver; picklable, or None."""
 
-    def build(self, expected: object) -> Encoder:
+    def build(self, expected: object) -> TextEncoder:
         """Make the encoder where this is called.
 
         Args:
@@ -35,7 +35,7 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class FrozenRecipe:
-    """A `features.encoder.encoder.FrozenEncoder` that passes the parity gate before it is handed out.
+    """A `features.encoder.encoder.Encoder` that passes the parity gate before it is handed out.
 
     spec: which encoder, and what of it is wanted.
     manifest: what its vectors must be computed by, as the driver knows it.
@@ -52,21 +52,21 @@ class FrozenRecipe:
 
     def expect(self) -> list[Vectors]:
         """The gate's texts by plain CPU float32, so that no actor has to import Transformers for them."""
-        from features.encoder.encoder import FrozenEncoder
+        from features.encoder.encoder import Encoder
         from features.encoder.parity import expected_vectors
 
-        return expected_vectors(FrozenEncoder.load(self.spec, device="cpu"))
+        return expected_vectors(Encoder.load(self.spec, device="cpu"))
 
-    def build(self, expected: object) -> Encoder:
+    def build(self, expected: object) -> TextEncoder:
         """Load it, compare its identity with the driver's, and send it through the parity gate."""
         os.environ.update(self.environment)  # before what reads them at import
         from features.encoder.device import give_products_to_half
-        from features.encoder.encoder import FrozenEncoder
+        from features.encoder.encoder import Encoder
         from features.encoder.parity import check_parity
 
         if self.folder.is_dir():  # elsewhere Ray has put the project's files into the working folder itself
             os.chdir(self.folder)
-        encoder = FrozenEncoder.load(self.spec, threads=self.threads)
+        encoder = Encoder.load(self.spec, threads=self.threads)
         give_products_to_half(encoder.precision)
         if encoder.manifest.key != self.manifest.key:
             raise InputError(_differing(self.manifest, encoder.manifest))

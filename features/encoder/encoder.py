@@ -51,7 +51,7 @@ class EncoderSpec:
     at_rest: str = "float16"
 
 
-class FrozenEncoder:
+class Encoder:
     """A BERT-like model that turns texts into cached vectors; built by `load`."""
 
     def __init__(self, spec: EncoderSpec, folder: Path, device: torch.device, precision: str) -> None:
@@ -89,7 +89,7 @@ class FrozenEncoder:
     @classmethod
     def load(
         cls, spec: EncoderSpec, *, device: str = "auto", precision: str = "auto", threads: int | None = None
-    ) -> FrozenEncoder:
+    ) -> Encoder:
         """Load an encoder onto a device.
 
         Args:

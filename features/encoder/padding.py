@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from features.corpus.texts import Text
 from features.encoder.device import token_budget
-from features.encoder.encoder import FrozenEncoder
+from features.encoder.encoder import Encoder
 from features.encoder.packing import fill
 from features.encoder.tokenizer import Tokenized
 from features.store.shards import EncodedBatch
@@ -97,9 +97,9 @@ def plan_batches(
 
 
 def encode_padded(
-    encoder: FrozenEncoder, pieces: Tokenized, strategy: Strategy, *, batch_size: int = 32
+    encoder: Encoder, pieces: Tokenized, strategy: Strategy, *, batch_size: int = 32
 ) -> Iterator[EncodedBatch]:
-    """Encode tokenised texts by a strategy; differs from `FrozenEncoder.encode` by rounding alone.
+    """Encode tokenised texts by a strategy; differs from `Encoder.encode` by rounding alone.
 
     Takes everything at once: made to compare strategies on some thousand texts, not to fill a cache.
     """
@@ -114,7 +114,7 @@ def encode_padded(
 
 
 def compare_padding(
-    encoder: FrozenEncoder,
+    encoder: Encoder,
     texts: Sequence[Text],
     *,
     batch_size: int = 32,
@@ -168,7 +168,7 @@ def _seconds(batches: Iterator[EncodedBatch]) -> float:
 
 
 def _pooled(
-    encoder: FrozenEncoder,
+    encoder: Encoder,
     pieces: Tokenized,
     strategy: Strategy,
     batch_size: int,

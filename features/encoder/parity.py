@@ -19,7 +19,7 @@ from features.corpus.texts import Text
 from features.encoder import weights
 from features.encoder.batches import map_ahead
 from features.encoder.device import plain_products
-from features.encoder.encoder import FrozenEncoder
+from features.encoder.encoder import Encoder
 from features.errors import InputError
 from features.store.shards import EncodedBatch
 
@@ -72,12 +72,12 @@ class Reference(Protocol):
         """Tokens (K, L, D) and pooled vectors (V, D)."""
 
 
-def expected_vectors(encoder: FrozenEncoder) -> list[Vectors]:
+def expected_vectors(encoder: Encoder) -> list[Vectors]:
     """What the gate's texts are by plain CPU float32; a cluster computes it once for all its actors."""
     return _plain(encoder, _TEXTS)
 
 
-def check_parity(encoder: FrozenEncoder, expected: Sequence[Vectors] | None = None) -> Parity:
+def check_parity(encoder: Encoder, expected: Sequence[Vectors] | None = None) -> Parity:
     """Send a few texts through an encoder and through plain CPU float32, and compare.
 
     Args:
@@ -98,7 +98,7 @@ def check_parity(encoder: FrozenEncoder, expected: Sequence[Vectors] | None = No
 
 
 def measure_parity(
-    encoder: FrozenEncoder, texts: Sequence[Text], expected: Sequence[Vectors] | None = None
+    encoder: Encoder, texts: Sequence[Text], expected: Sequence[Vectors] | None = None
 ) -> Parity:
     """Compare what an encoder yields for texts with the plain float32 forward of each text alone.
 
@@ -119,12 +119,12 @@ def measure_parity(
     )
 
 
-def _plain(encoder: FrozenEncoder, texts: Sequence[Text]) -> list[Vectors]:
+def _plain(encoder: Encoder, texts: Sequence[Text]) -> list[Vectors]:
     with plain_products():
         return list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
 
 
-def plain_forward(encoder: FrozenEncoder) -> Reference:
+def plain_forward(encoder: Encoder) -> Reference:
     """Transformers' own forward of the same folder: CPU, float32, one text at a time, nothing packed."""
     loaded = weights.load_model(encoder.folder)
     tokenizer = weights.load_tokenizer(encoder.folder)

@@ -38,7 +38,7 @@ class Size:
     bytes: int
 
 
-def estimate(encoder: Encoder, texts: Sequence[Text], manifest: Manifest) -> Size:
+def estimate(encoder: TextEncoder, texts: Sequence[Text], manifest: Manifest) -> Size:
     """Size of the vectors of texts, from the lengths of up to 4,096 of them, evenly spread."""
     chosen = np.unique(np.linspace(0, len(texts) - 1, min(_SAMPLE, len(texts))).astype(np.int64))
     lengths = encoder.tokenize([texts[i] for i in chosen]).lengths
@@ -196,8 +196,8 @@ class HasLengths(Protocol):
         """(B,) int32, tokens of each text."""
 
 
-class Encoder(Protocol):
-    """What extraction asks of an encoder; `features.encoder.encoder.FrozenEncoder` is one."""
+class TextEncoder(Protocol):
+    """What extraction asks of an encoder; `features.encoder.encoder.Encoder` is one."""
 
     @property
     def manifest(self) -> Manifest:
@@ -245,7 +245,7 @@ class Work:
     texts: Sequence[Text]
     digests: npt.NDArray[np.uint8]
     new: npt.NDArray[np.int64]
-    encoder: Encoder
+    encoder: TextEncoder
     store: Store
     report: Report
     progress: Progress
@@ -259,7 +259,7 @@ Engine = Callable[[Work], int]
 def extract(
     texts: Sequence[Text],
     rows: npt.NDArray[np.int64],
-    encoder: Encoder,
+    encoder: TextEncoder,
     store_root: Path,
     out_folder: Path,
     report: Report,

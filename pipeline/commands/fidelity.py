@@ -32,7 +32,7 @@ from pipeline.project.params import load_params
 from pipeline.project.stage import guard, log
 
 if TYPE_CHECKING:
-    from features.encoder.encoder import FrozenEncoder
+    from features.encoder.encoder import Encoder
     from features.encoder.masked_lm import MaskedHead
 
 BLANK = "[MASK]"
@@ -63,13 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(name: str, count: int, seed: int, masked: str | None) -> None:
-    from features.encoder.encoder import FrozenEncoder
+    from features.encoder.encoder import Encoder
 
     params = load_params()
     spec = encoder_spec(params, params.corpus(name))
     corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
     store = FeatureStore.open(layout.cache_folder(name))
-    encoder = FrozenEncoder.load(spec)
+    encoder = Encoder.load(spec)
     found, head = check(corpus, store, encoder, count, seed)
     write_json(layout.fidelity_file(name), found)
     log.info("%s: %s", name, found.line)
@@ -83,7 +83,7 @@ def _run(name: str, count: int, seed: int, masked: str | None) -> None:
 
 
 def check(
-    corpus: Corpus, store: FeatureStore, encoder: FrozenEncoder, count: int, seed: int
+    corpus: Corpus, store: FeatureStore, encoder: Encoder, count: int, seed: int
 ) -> tuple[Fidelity, MaskedHead | None]:
     """Name the tokens of `count` test texts from the cache and from fresh float32 states; gives the head too.
 
@@ -125,7 +125,7 @@ def check(
     )
 
 
-def fill(text: str, encoder: FrozenEncoder, head: MaskedHead, top: int = _TOP) -> list[list[Guess]]:
+def fill(text: str, encoder: Encoder, head: MaskedHead, top: int = _TOP) -> list[list[Guess]]:
     """The likeliest pieces for each `[MASK]` of a text, from states that were written to a store and read.
 
     Raises:
@@ -162,7 +162,7 @@ def _best(scores: npt.NDArray[np.float64], names: object, top: int) -> list[Gues
 def _named(
     corpus: Corpus,
     store: FeatureStore,
-    encoder: FrozenEncoder,
+    encoder: Encoder,
     head: MaskedHead,
     texts: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:

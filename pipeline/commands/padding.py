@@ -33,7 +33,7 @@ from features.corpus.corpus import Corpus
 from features.corpus.labels import Labels
 from features.corpus.splits import SPLITS
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.padding import STRATEGIES, compare_padding
 from features.errors import InputError
 from features.store.cost import describe_machine
@@ -213,12 +213,12 @@ def run(corpus: str, given: dict[str, Any]) -> None:
     log.info("%s: %s", corpus, folder / "padding.html")
 
 
-def _load(params: Params, name: str, max_length: int) -> FrozenEncoder:
+def _load(params: Params, name: str, max_length: int) -> Encoder:
     encoder = params.encoders[name]
-    return FrozenEncoder.load(EncoderSpec(encoder.model, encoder.revision, max_length))
+    return Encoder.load(EncoderSpec(encoder.model, encoder.revision, max_length))
 
 
-def _facts(name: str, encoder: FrozenEncoder, sample: Sample) -> EncoderFacts:
+def _facts(name: str, encoder: Encoder, sample: Sample) -> EncoderFacts:
     tokens = int(encoder.tokenize(sample.texts).lengths.sum())
     return EncoderFacts(
         name=name,
@@ -235,7 +235,7 @@ def _facts(name: str, encoder: FrozenEncoder, sample: Sample) -> EncoderFacts:
 
 
 def _measure(
-    name: str, encoder: FrozenEncoder, sample: Sample, training: TrainingParams, settings: PaddingParams
+    name: str, encoder: Encoder, sample: Sample, training: TrainingParams, settings: PaddingParams
 ) -> list[PaddingLine]:
     total = len(STRATEGIES) * (settings.rounds + 1) * len(sample.texts)
     with tqdm(total=total, desc=f"padding with {name}", unit="text") as bar:

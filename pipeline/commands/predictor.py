@@ -15,7 +15,7 @@ import torch
 from features.corpus.labels import Labels
 from features.corpus.rows import clean_text
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
 from features.store.identity import Manifest
 from features.store.shards import EncodedBatch
@@ -41,7 +41,7 @@ class Parts:
     head: Head
     task: Task
     config: HeadConfig
-    encoder: FrozenEncoder
+    encoder: Encoder
     labels: Labels
     paired: bool
     language: str
@@ -84,18 +84,14 @@ def _wanted(config: HeadConfig) -> tuple[int, ...]:
     return (*config.layers, -1) if config.vector == "pooler" else config.layers
 
 
-def _load_encoder(
-    params: Params, corpus: CorpusParams, layers: tuple[int, ...], tokens: bool
-) -> FrozenEncoder:
+def _load_encoder(params: Params, corpus: CorpusParams, layers: tuple[int, ...], tokens: bool) -> Encoder:
     declared = params.encoders[corpus.encode.encoder]
-    return FrozenEncoder.load(
+    return Encoder.load(
         EncoderSpec(declared.model, declared.revision, corpus.encode.max_length, layers, tokens)
     )
 
 
-def _load_with_top(
-    folder: Path, params: Params, run: RunParams
-) -> tuple[FrozenEncoder, Head, Task, HeadConfig]:
+def _load_with_top(folder: Path, params: Params, run: RunParams) -> tuple[Encoder, Head, Task, HeadConfig]:
     """A head made from the encoder's own top layers: the encoder comes first, up to the layer it reads."""
     corpus = params.corpus(run.corpus)
     encoder = _load_encoder(params, corpus, tuple(run.layers or corpus.encode.layers), True)
@@ -103,7 +99,7 @@ def _load_with_top(
     return encoder, *load_head(folder, top)
 
 
-def _check_encoder(corpus: str, encoder: FrozenEncoder) -> None:
+def _check_encoder(corpus: str, encoder: Encoder) -> None:
     """Compare the encoder with the one that filled the cache; without a cache there is no witness."""
     index = layout.cache_folder(corpus) / "index.h5"
     if not index.is_file():

@@ -94,10 +94,10 @@ def remove(leftover: Leftover) -> None:
 
 def _declared_use(name: str, corpus: CorpusParams, params: Params) -> Use:
     """What the next extraction of a corpus looks for; all of its encoder where it is not prepared yet."""
-    from features.encoder.encoder import FrozenEncoder
+    from features.encoder.encoder import Encoder
     from pipeline.extract import encoder_spec
 
-    manifest = FrozenEncoder.load(encoder_spec(params, corpus)).manifest
+    manifest = Encoder.load(encoder_spec(params, corpus)).manifest
     prepared = layout.corpus_folder(name) / "corpus.h5"
     if not prepared.exists():
         return Use(manifest, None)

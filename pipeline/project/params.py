@@ -108,7 +108,7 @@ PARAMS = Path("params.yaml")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
-class Encoder(_Model):
+class EncoderParams(_Model):
     """A folder, or a hub id with the commit it is pinned to."""
 
     model: str
@@ -215,7 +215,7 @@ class PaddingParams(_Model):
 class Params(_Model):
     """The whole file."""
 
-    encoders: dict[Name, Encoder]
+    encoders: dict[Name, EncoderParams]
     corpora: dict[Name, CorpusParams]
     runs: dict[Name, RunParams]
     training: TrainingParams
@@ -284,7 +284,9 @@ def _describe(location: tuple[int | str, ...], message: str) -> str:
     return f"{place}: {message}" if place else message.removeprefix("Value error, ")
 
 
-def _known(name: str, table: dict[str, Encoder] | dict[str, CorpusParams], where: str, what: str) -> None:
+def _known(
+    name: str, table: dict[str, EncoderParams] | dict[str, CorpusParams], where: str, what: str
+) -> None:
     if name not in table:
         raise ValueError(f"{where} is {name!r}, which is not under {what}: {', '.join(table) or 'empty'}")
 

@@ -19,7 +19,7 @@ from features.cluster.reports import ClusterSummary, State
 from features.cluster.settings import Settings
 from features.corpus.texts import Text
 from features.errors import InputError
-from features.store.extraction import Encoder, ExtractionSummary, extract
+from features.store.extraction import ExtractionSummary, TextEncoder, extract
 from features.store.files import verify
 from features.store.identity import text_digest
 from features.store.shards import EncodedBatch, read_shard
@@ -50,7 +50,7 @@ class FakeRecipe:
         """Something that every actor has to be given."""
         return EXPECTED
 
-    def build(self, expected: object) -> Encoder:
+    def build(self, expected: object) -> TextEncoder:
         """Make the encoder, unless its device fails."""
         if expected != EXPECTED:
             raise InputError(f"the driver's reference is {expected!r}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.store.shards import EncodedBatch
 from tests.features.tiny_models import LAYERS, POSITIONS
 
@@ -28,10 +28,10 @@ EVERY = tuple(range(LAYERS + 1))
 
 def load(
     folder: Path, *, layers: tuple[int, ...] = (-1,), precision: str = "float32", **spec: Any
-) -> FrozenEncoder:
+) -> Encoder:
     """A tiny encoder on the CPU."""
     given = EncoderSpec(str(folder), None, spec.pop("max_length", POSITIONS), layers, **spec)
-    return FrozenEncoder.load(given, device="cpu", precision=precision)
+    return Encoder.load(given, device="cpu", precision=precision)
 
 
 def restored(batches: list[EncodedBatch], count: int) -> list[tuple[list[np.ndarray[Any, Any]], Any]]:

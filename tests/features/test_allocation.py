@@ -11,7 +11,7 @@ import pytest
 
 from features.corpus.texts import Text
 from features.encoder import device as allocation
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from tests.features.tiny_models import write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def test_freed_memory_goes_back_now_and_then(tmp_path: Path, monkeypatch: pytest
     released: list[int] = []
     monkeypatch.setattr("features.encoder.encoder.release_freed_memory", lambda: released.append(1))
     monkeypatch.setattr("features.encoder.encoder._KEPT_TOKENS", 100)
-    encoder = FrozenEncoder.load(EncoderSpec(str(write_tiny(tmp_path, "bert")), None, 16), device="cpu")
+    encoder = Encoder.load(EncoderSpec(str(write_tiny(tmp_path, "bert")), None, 16), device="cpu")
     batches = list(encoder.encode([Text("good film " * (n % 7)) for n in range(1, 90)], budget=40))
     tokens = sum(int(batch.lengths.sum()) for batch in batches)
     assert 1 <= len(released) <= tokens // 100 < len(batches)

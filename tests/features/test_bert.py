@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from features.corpus.texts import Text
 from features.encoder import weights
 from features.encoder.bert import Bert, load_bert
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from tests.features.tiny_models import ARCHITECTURES, write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def test_vectors_are_those_of_transformers_to_the_last_bit(
 
 def _vectors(folder: Path, precision: str, kind: type | None) -> list[Any]:
     spec = EncoderSpec(str(folder), None, 40, (0, 1, 2, 3))
-    encoder = FrozenEncoder.load(spec, device="cpu", precision=precision)
+    encoder = Encoder.load(spec, device="cpu", precision=precision)
     assert isinstance(encoder._stack.model, Bert) == (kind is Bert)
     batches = list(encoder.encode(TEXTS))
     return [encoder.parameters, *(array for batch in batches for array in (batch.pooled, *batch.tokens))]
@@ -124,8 +124,8 @@ def test_the_bundled_encoders_need_no_import_of_transformers(name: str) -> None:
     program = (
         "import sys\n"
         "from features.corpus.texts import Text\n"
-        "from features.encoder.encoder import EncoderSpec, FrozenEncoder\n"
-        f"encoder = FrozenEncoder.load(EncoderSpec({str(ROOT / 'encoders' / name)!r}, None, 32))\n"
+        "from features.encoder.encoder import Encoder, EncoderSpec\n"
+        f"encoder = Encoder.load(EncoderSpec({str(ROOT / 'encoders' / name)!r}, None, 32))\n"
         "next(encoder.encode([Text('good')]))\n"
         "sys.exit(bool({'transformers', 'torch._dynamo'} & set(sys.modules)))\n"
     )

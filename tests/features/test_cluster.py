@@ -14,7 +14,7 @@ from features.cluster.recipe import FrozenRecipe
 from features.cluster.reports import State
 from features.cluster.settings import Settings
 from features.corpus.texts import StoredTexts, Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.parity import LOWEST, POOLED
 from features.store.extraction import extract
 from features.store.reading import FeatureStore
@@ -36,7 +36,7 @@ def test_a_cluster_gives_the_vectors_of_one_process(nodes: Any, tmp_path: Path, 
     texts = [*TEXTS[:-1], *(Text(f"a film {number} " * (1 + number % 7)) for number in range(300))]
     rows = np.random.default_rng(13).integers(len(texts), size=700)
     spec = EncoderSpec(str(folder), None, POSITIONS, (1, 3))
-    frozen = FrozenEncoder.load(spec, device="cpu")
+    frozen = Encoder.load(spec, device="cpu")
     recipe = FrozenRecipe(spec, frozen.manifest, tmp_path, 1, (("ENCODE_ONCE_DEVICE", "cpu"),))
     settings = Settings(collect=tmp_path / "disk" if collected else None)
     engine = ClusterEngine(recipe, settings)

@@ -10,7 +10,7 @@ import pytest
 from features.cluster.connection import connected, import_ray
 from features.cluster.recipe import FrozenRecipe
 from features.cluster.settings import PREFIX, Settings, read_settings
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
 from tests.features.tiny_models import POSITIONS, write_tiny
 
@@ -75,7 +75,7 @@ def test_an_actor_whose_vectors_would_differ_refuses(tmp_path: Path) -> None:
     """Where a node computes in another precision than the driver, the line names both."""
     folder = write_tiny(tmp_path, "bert")
     spec = EncoderSpec(str(folder), None, POSITIONS)
-    halves = FrozenEncoder.load(spec, device="cpu", precision="float16").manifest
+    halves = Encoder.load(spec, device="cpu", precision="float16").manifest
     with pytest.raises(InputError, match="precision is float32, the driver's float16"):
         FrozenRecipe(spec, halves, tmp_path, 1).build(None)
 
@@ -84,17 +84,17 @@ def test_an_actor_passes_the_parity_gate_first(tmp_path: Path, monkeypatch: pyte
     """A device whose vectors are wrong builds no encoder."""
     folder = write_tiny(tmp_path, "bert")
     spec = EncoderSpec(str(folder), None, POSITIONS)
-    manifest = FrozenEncoder.load(spec, device="cpu").manifest
+    manifest = Encoder.load(spec, device="cpu").manifest
     monkeypatch.chdir(tmp_path)
     assert FrozenRecipe(spec, manifest, tmp_path, 1).build(None).manifest == manifest
-    packed = FrozenEncoder.encode
+    packed = Encoder.encode
 
     def wrong(self, texts, **options):  # type: ignore[no-untyped-def]
         for batch in packed(self, texts, **options):
             batch.pooled[:, :, 0] += 10
             yield batch
 
-    monkeypatch.setattr(FrozenEncoder, "encode", wrong)
+    monkeypatch.setattr(Encoder, "encode", wrong)
     with pytest.raises(InputError, match="does not agree with float32 on the CPU"):
         FrozenRecipe(spec, manifest, tmp_path, 1).build(None)
 
@@ -105,7 +105,7 @@ def test_the_driver_computes_what_actors_are_held_against(
     """With the driver's vectors no reference is computed again, and those of other weights are told apart."""
     spec = EncoderSpec(str(write_tiny(tmp_path / "one", "bert")), None, POSITIONS)
     other = EncoderSpec(str(write_tiny(tmp_path / "other", "bert", seed=5)), None, POSITIONS)
-    manifest = FrozenEncoder.load(spec, device="cpu").manifest
+    manifest = Encoder.load(spec, device="cpu").manifest
     monkeypatch.chdir(tmp_path)
     recipe = FrozenRecipe(spec, manifest, tmp_path, 1)
     expected, foreign = recipe.expect(), FrozenRecipe(other, manifest, tmp_path, 1).expect()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from features.encoder import encoder as encoder_module
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
 from tests.features.encodings import EVERY, TEXTS, load, restored
 from tests.features.tiny_models import POSITIONS, write_tiny
@@ -48,7 +48,7 @@ def test_workers_give_what_one_thread_gives(bert: Path) -> None:
     texts = TEXTS * 20
     alone = restored(list(load(bert, layers=EVERY).encode(texts)), len(texts))
     try:
-        encoder = FrozenEncoder.load(spec, device="cpu", precision="float32", threads=3)
+        encoder = Encoder.load(spec, device="cpu", precision="float32", threads=3)
         batches = list(encoder.encode(texts))
         assert len(batches) >= 3
         assert torch.get_num_threads() == 3

@@ -16,7 +16,7 @@ from transformers import GPT2Config, GPT2Model
 from transformers.utils import logging as transformers_logging
 
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.weights import quiet_transformers
 from features.errors import InputError
 from features.store.identity import Manifest
@@ -35,11 +35,11 @@ def folder(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
-def load(folder: Path | str, **changes: Any) -> FrozenEncoder:
+def load(folder: Path | str, **changes: Any) -> Encoder:
     """The encoder in a folder, by default as the fixtures hold it."""
     precision = changes.pop("precision", "float32")
     fields = {"model": str(folder), "revision": None, "max_length": 32} | changes
-    return FrozenEncoder.load(EncoderSpec(**fields), device="cpu", precision=precision)
+    return Encoder.load(EncoderSpec(**fields), device="cpu", precision=precision)
 
 
 def identity(folder: Path, **changes: Any) -> Manifest:

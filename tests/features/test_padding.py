@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.padding import STRATEGIES, Strategy, compare_padding, encode_padded, plan_batches
 from tests.features.tiny_models import ARCHITECTURES, POSITIONS, write_tiny
 
@@ -56,7 +56,7 @@ def test_padding_changes_nothing_but_the_time(tmp_path: Path, strategy: Strategy
     near = 1e-5 if precision == "float32" else 0.2
     for architecture in ARCHITECTURES:
         spec = EncoderSpec(str(write_tiny(tmp_path / architecture, architecture)), None, POSITIONS, (0, -1))
-        encoder = FrozenEncoder.load(spec, device="cpu", precision=precision)
+        encoder = Encoder.load(spec, device="cpu", precision=precision)
         (expected,) = encoder.encode(TEXTS)
         by_text = {position: row for row, position in enumerate(expected.index.tolist())}
         ends = np.cumsum(expected.lengths)
@@ -72,7 +72,7 @@ def test_padding_changes_nothing_but_the_time(tmp_path: Path, strategy: Strategy
 def test_the_comparison_reports_every_strategy(tmp_path: Path) -> None:
     """Times are positive, useful shares rise to 1, and the vectors agree, in the order of the texts."""
     spec = EncoderSpec(str(write_tiny(tmp_path / "bert", "bert")), None, POSITIONS)
-    encoder = FrozenEncoder.load(spec, device="cpu", precision="float32")
+    encoder = Encoder.load(spec, device="cpu", precision="float32")
     done: list[int] = []
     runs = compare_padding(encoder, TEXTS, batch_size=3, rounds=1, progress=done.append)
     costs = [run.cost for run in runs]

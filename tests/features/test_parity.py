@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.parity import Parity, check_parity
 from features.errors import InputError
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, POSITIONS, write_tiny
 
 
-def load(folder: Path, precision: str = "float32", *, keep_tokens: bool = True) -> FrozenEncoder:
+def load(folder: Path, precision: str = "float32", *, keep_tokens: bool = True) -> Encoder:
     """A tiny encoder with a cached layer below the last."""
     spec = EncoderSpec(str(folder), None, POSITIONS, (1, LAYERS), keep_tokens)
-    return FrozenEncoder.load(spec, device="cpu", precision=precision)
+    return Encoder.load(spec, device="cpu", precision=precision)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -14,7 +14,7 @@ import torch
 from features.corpus.texts import Text
 from features.encoder import parity
 from features.encoder.device import give_products_to_half, plain_products
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from tests.features.tiny_models import write_tiny
 
 TEXTS = [Text("good"), Text("a slow ending, but a great cast " * 4), Text("loved it", "never again")]
@@ -51,7 +51,7 @@ def test_plain_products_end_where_their_block_ends() -> None:
 def test_vectors_stay_what_they_were(tmp_path: Path, architecture: str) -> None:
     """Scores of bfloat16 factors are the same by either way, and the pooler's product is not rounded."""
     folder = write_tiny(tmp_path / architecture, architecture)
-    encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, 40), device="cpu", precision="bfloat16")
+    encoder = Encoder.load(EncoderSpec(str(folder), None, 40), device="cpu", precision="bfloat16")
     before = next(encoder.encode(TEXTS, budget=400))
     give_products_to_half(encoder.precision)
     after = next(encoder.encode(TEXTS, budget=400))
@@ -65,7 +65,7 @@ def test_the_reference_of_the_parity_gate_is_not_rounded(
 ) -> None:
     """A process given to bfloat16 still measures its vectors against true float32 ones."""
     folder = write_tiny(tmp_path / "bert", "bert")
-    encoder = FrozenEncoder.load(EncoderSpec(str(folder), None, 40), device="cpu", precision="bfloat16")
+    encoder = Encoder.load(EncoderSpec(str(folder), None, 40), device="cpu", precision="bfloat16")
     give_products_to_half(encoder.precision)
     reference, seen = parity.plain_forward(encoder), []
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.corpus.rows import clean_text
 from features.corpus.texts import Text
 from features.encoder.cutter import Cutter, load_cutter
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from pipeline.commands import export
 from pipeline.commands.export import Answers, ExportedModel, check_export, compare
 from pipeline.commands.model_card import usage
@@ -217,6 +217,6 @@ def test_the_exported_tokenizer_cleans_and_cuts_as_the_pipeline(
 def test_the_exported_length_is_the_encoders(exported: Path) -> None:
     """A long text is cut at as many pieces as in training."""
     long = Text("good " * 100, "bad " * 100)
-    encoder = FrozenEncoder.load(EncoderSpec(str(ROOT / "encoders" / "mini-en"), None, 24))
+    encoder = Encoder.load(EncoderSpec(str(ROOT / "encoders" / "mini-en"), None, 24))
     attention = ExportedModel(exported / "news-attn").run([long])["attention"]
     assert attention.shape[2] == encoder.tokenize([long]).lengths[0] == 24

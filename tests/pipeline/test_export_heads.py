@@ -10,7 +10,7 @@ import torch
 
 from features.corpus.labels import Labels
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from heads.parts.base import HeadShape, available_heads, build_head, head_class
 from heads.parts.saving import HeadConfig
 from heads.tasks import build_task
@@ -57,7 +57,7 @@ def make_parts(folder: Path, name: str, key: str, pooling: str) -> Parts:
     pooler = pooling == "pooler"
     vector = "pooler" if pooler else f"{pooling}@{layers[-1]}"
     spec = EncoderSpec(str(folder), None, 24, (*layers, -1) if pooler else layers)
-    encoder = FrozenEncoder.load(spec, precision="float32")
+    encoder = Encoder.load(spec, precision="float32")
     task = build_task(kind, low, size, ordered, options)
     task.fit_loss(torch.arange(40) % size + low)
     top = encoder.top(LAYERS - layers[-1]) if cls.needs_encoder else None

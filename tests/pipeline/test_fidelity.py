@@ -11,7 +11,7 @@ import pytest
 from features.corpus.corpus import Corpus
 from features.corpus.labels import rating_labels
 from features.corpus.texts import Text
-from features.encoder.encoder import EncoderSpec, FrozenEncoder
+from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
 from features.store.extraction import extract
 from features.store.reading import FeatureStore
@@ -41,10 +41,10 @@ def make_corpus(texts: tuple[str, ...] = TEXTS) -> Corpus:
     )
 
 
-def encode(folder: Path, room: Path, corpus: Corpus, **spec: Any) -> tuple[FrozenEncoder, FeatureStore]:
+def encode(folder: Path, room: Path, corpus: Corpus, **spec: Any) -> tuple[Encoder, FeatureStore]:
     """An encoder, and the corpus as it cached it."""
     given = EncoderSpec(str(folder), None, spec.pop("max_length", 48), **spec)
-    encoder = FrozenEncoder.load(given, device="cpu", precision="float32")
+    encoder = Encoder.load(given, device="cpu", precision="float32")
     extract(corpus.texts, corpus.text, encoder, room / "store", room / "cache", lambda line: None)
     return encoder, FeatureStore.open(room / "cache")
 
@@ -98,7 +98,7 @@ def test_the_bundled_encoders_name_their_tokens(name: str, tmp_path: Path) -> No
 def test_a_blank_is_filled_through_a_store(tmp_path: Path) -> None:
     """Each blank gets likely pieces with falling probabilities, real words for an adjective's place."""
     spec = EncoderSpec(str(ENCODERS / "mini-en"), None, 32)
-    encoder = FrozenEncoder.load(spec, device="cpu", precision="float32")
+    encoder = Encoder.load(spec, device="cpu", precision="float32")
     _, head = check(make_corpus(), encode(ENCODERS / "mini-en", tmp_path, make_corpus())[1], encoder, 1, 1)
     assert head is not None
     first, second = fill("The movie was [MASK] and the [MASK] was bad .", encoder, head)

@@ -10,7 +10,7 @@ import pytest
 from features.corpus.corpus import Corpus
 from features.corpus.labels import rating_labels
 from features.corpus.texts import Text
-from features.encoder.encoder import FrozenEncoder
+from features.encoder.encoder import Encoder
 from features.store.cost import note_encoding
 from features.store.extraction import extract
 from features.store.identity import Manifest
@@ -47,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ENCODE_ONCE_STORE", raising=False)
     (tmp_path / "params.yaml").write_text(PARAMS)
-    monkeypatch.setattr(FrozenEncoder, "load", lambda spec: FakeEncoder(declared(spec.max_length)))
+    monkeypatch.setattr(Encoder, "load", lambda spec: FakeEncoder(declared(spec.max_length)))
     _prepare("books", texts_of(40))
     _prepare("films", [Text(f"film {number}") for number in range(40)])
 
