@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,11 +172,58 @@ def test_a_corpus_survives_its_file(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
-def test_a_damaged_corpus_says_how_to_make_it_again(tmp_path: Path) -> None:
-    """A file that is no corpus is refused with the remedy."""
-    (tmp_path / "corpus.h5").write_bytes(b"not hdf5")
-    with pytest.raises(InputError, match="dvc repro"):
-        Corpus.load(tmp_path / "corpus.h5")
+def test_a_file_that_is_no_corpus_says_how_to_make_it(tmp_path: Path) -> None:
+    """Foreign bytes, an empty file, a folder and a missing file are refused with the remedy."""
+    (tmp_path / "foreign.h5").write_bytes(b"not hdf5")
+    (tmp_path / "empty.h5").touch()
+    (tmp_path / "folder.h5").mkdir()
+    for name in ("foreign", "empty", "folder", "absent"):
+        with pytest.raises(InputError, match="dvc repro"):
+            Corpus.load(tmp_path / f"{name}.h5")
+
+
+def test_no_flipped_bit_of_a_corpus_passes(tmp_path: Path) -> None:
+    """Any bit of the file that differs, and any byte that is missing, is refused in one line."""
+    path = tmp_path / "corpus.h5"
+    read(table(tmp_path, *GOOD, "5,表情😀")).corpus.save(path)
+    good = path.read_bytes()
+    chance = random.Random(13)
+    for place in [*range(0, 700, 7), *(chance.randrange(len(good)) for _ in range(200))]:
+        bad = bytearray(good)
+        bad[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(bad)
+        with pytest.raises(InputError, match="dvc repro"):
+            Corpus.load(path)
+    path.write_bytes(good[:-1])
+    with pytest.raises(InputError, match="is damaged"):
+        Corpus.load(path)
+
+
+def test_a_digest_says_whether_results_of_a_corpus_still_hold(tmp_path: Path) -> None:
+    """Saving, another name and another format keep it; order, texts, pairs, labels, splits, groups do not."""
+    header = "Movie,Star,Comment,More"
+    columns = replace(COLUMNS, pair="More", group="Movie")
+    rows = [f"film {i % 3},{line},pair {i % 4}" for i, line in enumerate(GOOD)]
+    corpus = read(table(tmp_path, *rows, header=header), columns).corpus
+    corpus.save(tmp_path / "corpus.h5")
+    assert Corpus.load(tmp_path / "corpus.h5").digest == corpus.digest
+    assert replace(corpus, name="other", texts=list(corpus.texts)).digest == corpus.digest
+    labels = corpus.labels
+    others = {
+        replace(corpus, labels=replace(labels, names=labels.names[::-1])).digest,
+        replace(corpus, labels=replace(labels, ordered=False)).digest,
+        replace(corpus, texts=[*corpus.texts[:-1], Text("else", "pair")]).digest,
+        replace(corpus, texts=[Text(text.text) for text in corpus.texts]).digest,
+        replace(corpus, texts=[Text(text.joined) for text in corpus.texts]).digest,
+        replace(corpus, text=corpus.text[::-1]).digest,
+        replace(corpus, label=corpus.label[::-1]).digest,
+        replace(corpus, split=corpus.split[::-1]).digest,
+        replace(corpus, groups=("film 0", "film 1", "film 3")).digest,
+        replace(corpus, group=corpus.group[::-1]).digest,
+        read(table(tmp_path, *rows[::-1], header=header), columns).corpus.digest,
+        corpus.digest,
+    }
+    assert len(others) == 12
 
 
 @given(st.text())
