@@ -11,7 +11,7 @@ from features.errors import InputError
 from features.words import Segmenter, segmenter
 from heads.parts.base import Head, head_class
 from heads.parts.options import HeadError
-from heads.parts.saving import load_head
+from heads.parts.saving import NoHeadError, load_head
 from heads.tasks import Task
 from pipeline.evaluation.attention import (
     Deletion,
@@ -38,7 +38,15 @@ _DELETION_TEXTS = 200  # test texts of the deletion test; its interval says whet
 
 
 def main(name: str) -> None:
-    """Draw the heatmaps of one run into `layout.attention_folder(name)`."""
+    """Draw the heatmaps of one run into `layout.attention_folder(name)`; none of a run without a head."""
+    try:
+        _draw(name)
+    except NoHeadError as error:
+        log.error("%s", error)
+        _write_none(name, load_params().run(name).head)
+
+
+def _draw(name: str) -> None:
     params = load_params()
     run = params.run(name)
     folder = layout.attention_folder(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from copy import copy
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from features.corpus.corpus import Corpus
 from features.errors import InputError
 from heads.parts.base import Head, head_class
 from heads.parts.options import HeadError
-from heads.parts.saving import load_head
+from heads.parts.saving import NoHeadError, load_head
 from heads.tasks import Task
 from heads.tasks.base import number
 from pipeline.evaluation.calibration import Calibrated, calibration
@@ -22,16 +23,27 @@ from pipeline.evaluation.scoring import decode, predict
 from pipeline.plots.figures import plot_confusion, plot_distributions, plot_reliability
 from pipeline.project import layout
 from pipeline.project.files import read_json, write_json
-from pipeline.project.params import load_params
+from pipeline.project.params import Params, RunParams, load_params
 from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
+from pipeline.training.fits import DivergedError
 from pipeline.training.start import encoder_top
 from pipeline.training.training import score
 
 
 def main(name: str) -> None:
-    """Evaluate one run of `params.yaml` into `layout.evaluation_folder(name)`."""
+    """Evaluate one run of `params.yaml` into `layout.evaluation_folder(name)`.
+
+    Of a run whose training failed it writes that, so that the report of all others can be made.
+    """
     params = load_params()
+    try:
+        _evaluate(name, params)
+    except (NoHeadError, DivergedError) as error:
+        _write_failure(name, params.run(name), str(error))
+
+
+def _evaluate(name: str, params: Params) -> None:
     run = params.run(name)
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     data = open_data(corpus, run, head_class(run.head).needs)
@@ -64,6 +76,16 @@ def main(name: str) -> None:
     if evaluation.seeds[0].calibrated is not None:
         plot_reliability(folder / "calibration.png", evaluation.seeds[0].calibrated, f"{name}: test rows")
     log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))
+
+
+def _write_failure(name: str, run: RunParams, reason: str) -> None:
+    log.error("%s", reason)
+    folder = layout.evaluation_folder(name)
+    shutil.rmtree(folder, ignore_errors=True)
+    failed = Evaluation(name, run.corpus, run.head, run.task, "", (), (), 0, 0, failure=reason)
+    write_json(folder / "evaluation.json", failed)
+    write_json(layout.metrics_file(name), {})
+    write_json(layout.pairs_file(name), [])
 
 
 def _evaluate_seed(

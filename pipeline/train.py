@@ -11,14 +11,14 @@ from features.corpus.labels import Labels
 from features.errors import InputError
 from heads.parts.base import HeadShape, head_class
 from heads.parts.options import HeadError
-from heads.parts.saving import HeadConfig, save_head
+from heads.parts.saving import HeadConfig, save_failure, save_head
 from heads.tasks import Task
 from pipeline.project import layout
 from pipeline.project.files import write_json
 from pipeline.project.params import Params, RunParams, load_params
 from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
-from pipeline.training.fits import Epoch, Fit
+from pipeline.training.fits import DivergedError, Epoch, Fit
 from pipeline.training.start import untrained
 from pipeline.training.training import fit_head
 
@@ -29,8 +29,27 @@ def main(name: str) -> None:
     run = params.run(name)
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     data = open_data(corpus, run, head_class(run.head).needs)
-    fits = {seed: _train_seed(name, params, corpus, data, seed) for seed in run.seeds}
+    fits: dict[int, Fit] = {}
+    try:
+        for seed in run.seeds:
+            fits[seed] = _train_seed(name, params, corpus, data, seed)
+    except DivergedError as error:
+        rate = params.training_of(name).learning_rate
+        _fail(
+            name,
+            run,
+            f"run {name!r} with seed {seed} has no head: {error}; lower its learning_rate, which is "
+            f"{rate:g}, or change its options in params.yaml, and run `dvc repro`",
+        )
     write_json(layout.training_file(name), fits)
+
+
+def _fail(name: str, run: RunParams, reason: str) -> None:
+    """Leave the reason in place of every head: the stage has finished, so that all other runs go on."""
+    log.error("%s", reason)
+    for seed in run.seeds:
+        save_failure(layout.head_folder(name, seed), reason)
+    (layout.curves_folder(name) / "plots" / "metrics").mkdir(parents=True, exist_ok=True)
 
 
 def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:

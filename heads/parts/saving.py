@@ -62,6 +62,17 @@ def save_head(folder: Path, head: Head, config: HeadConfig) -> None:
     _replace(folder / CONFIG, text.encode())
 
 
+class NoHeadError(HeadError):
+    """A run has no head because its training failed; the message says why, and what to change."""
+
+
+def save_failure(folder: Path, reason: str) -> None:
+    """Write, in place of a head, why there is none: `load_head` raises `NoHeadError` with the reason."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).unlink(missing_ok=True)
+    _replace(folder / CONFIG, (json.dumps({"failure": reason}, ensure_ascii=False) + "\n").encode())
+
+
 def load_head(folder: Path, encoder_top: nn.Module | None = None) -> tuple[Head, Task, HeadConfig]:
     """Build what `save_head` wrote, in evaluation mode on the CPU.
 
@@ -71,9 +82,11 @@ def load_head(folder: Path, encoder_top: nn.Module | None = None) -> tuple[Head,
 
     Raises:
         HeadError: a file is missing, damaged, or does not belong with the other; the message names the key
-            that differs.
+            that differs. `NoHeadError` where the run's training failed.
     """
     stored = _read_config(folder / CONFIG)
+    if "failure" in stored:
+        raise NoHeadError(str(stored["failure"]))
     tensors, saved_with = _read_weights(folder / WEIGHTS)
     for key in sorted(stored.keys() | saved_with.keys()):
         if stored.get(key) != saved_with.get(key):

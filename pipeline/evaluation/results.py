@@ -44,6 +44,7 @@ class Evaluation:
     seeds: figures for each seed, the first being the one that pictures and predictions show.
     groups: figures of the first seed for each group with test rows, most rows first.
     head_parameters, encoder_parameters: numbers of parameters.
+    failure: why there is no head, and so none of the above; empty where there is one.
     """
 
     run: str
@@ -55,6 +56,7 @@ class Evaluation:
     groups: tuple[GroupMetrics, ...]
     head_parameters: int
     encoder_parameters: int
+    failure: str = ""
 
     @property
     def metrics(self) -> Metrics:

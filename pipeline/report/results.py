@@ -55,6 +55,14 @@ class RunResults:
 
 
 @dataclass(frozen=True)
+class FailedRun:
+    """A run without a head, and so without figures, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class BaselineResults:
     """One baseline with its test predictions."""
 
@@ -79,6 +87,7 @@ class CorpusResults:
 
     map_rows, map_points: (n,) int64 corpus rows and (n, 2) float32 coordinates of the t-SNE map.
     map_picture: the same as a PNG.
+    runs: those that have a head. failed: those whose training failed.
     """
 
     name: str
@@ -95,6 +104,7 @@ class CorpusResults:
     map_points: npt.NDArray[np.float32]
     map_picture: Path
     runs: tuple[RunResults, ...]
+    failed: tuple[FailedRun, ...] = ()
 
     @property
     def ordered(self) -> bool:
@@ -125,6 +135,7 @@ def gather(name: str, params: Params) -> CorpusResults:
 def _gather(name: str, params: Params) -> CorpusResults:
     folder = layout.corpus_folder(name)
     rows, points = read_map(layout.tsne_folder(name))
+    runs = [_read_run(run, params) for run, of in params.runs.items() if of.corpus == name]
     return CorpusResults(
         name=name,
         params=params.corpus(name),
@@ -139,7 +150,8 @@ def _gather(name: str, params: Params) -> CorpusResults:
         map_rows=rows,
         map_points=points,
         map_picture=layout.tsne_folder(name) / "tsne.png",
-        runs=tuple(_read_run(run, params) for run, of in params.runs.items() if of.corpus == name),
+        runs=tuple(run for run in runs if isinstance(run, RunResults)),
+        failed=tuple(run for run in runs if isinstance(run, FailedRun)),
     )
 
 
@@ -150,15 +162,18 @@ def read_rejects(path: Path) -> tuple[Reject, ...]:
         return tuple(Reject(**row) for row in csv.DictReader(file))
 
 
-def _read_run(name: str, params: Params) -> RunResults:
+def _read_run(name: str, params: Params) -> RunResults | FailedRun:
     run = params.run(name)
     folder = layout.evaluation_folder(name)
+    evaluation = read_evaluation(folder / "evaluation.json")
+    if evaluation.failure:
+        return FailedRun(name, evaluation.failure)
     return RunResults(
         name=name,
         params=run,
         training=params.training_of(name),
         fits=read_fits(layout.training_file(name)),
-        evaluation=read_evaluation(folder / "evaluation.json"),
+        evaluation=evaluation,
         by_seed=tuple(Predictions.load(folder / f"predictions-{seed}.h5") for seed in run.seeds),
         heatmaps=read_heatmaps(layout.attention_folder(name) / "attention.json"),
     )

@@ -16,7 +16,7 @@ from heads.parts.base import Head
 from heads.tasks import Task
 from pipeline.project.params import TrainingParams
 from pipeline.training.data import HeadBatch, HeadData
-from pipeline.training.fits import Pass
+from pipeline.training.fits import DivergedError, Pass
 
 Kind = Literal["constant", "linear", "cosine"]
 
@@ -56,6 +56,9 @@ def descend(
 ) -> Iterator[Pass]:
     """Train in place; each item drawn is one more epoch.
 
+    Raises:
+        DivergedError: the loss of a batch is not finite.
+
     Args:
         head: what is trained.
         task: gives the loss.
@@ -82,7 +85,12 @@ def descend(
             factor = rate_factor(progress, settings.schedule, settings.warmup)
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
-            loss += _step(head, task, optimiser, batch, bfloat16) * count
+            found = _step(head, task, optimiser, batch, bfloat16)
+            if not math.isfinite(found):
+                raise DivergedError(
+                    f"the training loss became {found} in epoch {number + 1}, batch {steps + 1}"
+                )
+            loss += found * count
             seen += count
             steps += 1
         yield Pass(loss / len(rows), steps)

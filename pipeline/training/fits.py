@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from features.errors import InputError
 from pipeline.project.files import read_json
+
+
+class DivergedError(InputError):
+    """A loss that is no finite number; the message says which, and where in the training."""
 
 
 class Pass(NamedTuple):

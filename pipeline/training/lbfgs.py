@@ -26,7 +26,7 @@ from features.errors import InputError
 from heads.parts.base import Head, HeadInput
 from heads.tasks import Task
 from pipeline.training.data import HeadData
-from pipeline.training.fits import Pass
+from pipeline.training.fits import DivergedError, Pass
 
 STRENGTHS = tuple(10.0 ** (-step / 2) for step in range(13))  # 1 to 1e-6
 TOLERANCE = 1e-6  # of the objective, relative: below it float32 sums say little
@@ -40,6 +40,7 @@ def solve_path(head: Head, task: Task, data: HeadData, rows: npt.NDArray[np.int6
 
     Raises:
         InputError: the head is not linear in all it learns.
+        DivergedError: its features, or what it minimises, are not finite.
     """
     keep_freed_memory()
     problem = LinearProblem(head, task, data, rows)
@@ -69,6 +70,8 @@ class LinearProblem:
         self._labels = data.labels(rows)
         self.features = _features(head, data, rows)
         self._covariance = _covariance(self.features)
+        if not self._covariance.isfinite().all():
+            raise DivergedError("the features that the head makes of the cached vectors are not finite")
         for parameter in self._layer.parameters():
             torch.nn.init.zeros_(parameter)
 
@@ -90,6 +93,8 @@ class LinearProblem:
             method="L-BFGS-B",
             options={"ftol": tolerance, "gtol": 0.0, "maxiter": 1000},
         )
+        if not np.isfinite(result.fun) or not np.isfinite(result.x).all():
+            raise DivergedError(f"the training loss became {result.fun} at l2 = {l2:g}")
         self._place(result.x, factor)
         return Pass(float(result.fun), int(result.nfev))
 

@@ -6,6 +6,7 @@ Heads that are linear in all they learn are solved (`pipeline.training.lbfgs`), 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ from heads.tasks import Task
 from pipeline.project.params import TrainingParams
 from pipeline.training.data import HeadData
 from pipeline.training.descent import descend
-from pipeline.training.fits import Epoch, Fit
+from pipeline.training.fits import DivergedError, Epoch, Fit
 from pipeline.training.lbfgs import is_linear, solve_path
 
 _TOKEN_SAMPLE = 2000  # training texts whose tokens a head's standardisation is fitted on
@@ -47,6 +48,9 @@ def fit_head(
         settings: the optimiser's settings.
         seed: order of the batches and dropout.
         on_epoch: called after each epoch.
+
+    Raises:
+        DivergedError: a loss or a score is not finite.
     """
     started = time.perf_counter()
     torch.manual_seed(seed)
@@ -61,6 +65,10 @@ def fit_head(
     for number, done in enumerate(passes):
         steps += done.steps
         epochs.append(Epoch(number, done.train_loss, *_validate(head, task, data, validation)))
+        if not math.isfinite(epochs[-1].validation_loss):
+            raise DivergedError(
+                f"the validation loss became {epochs[-1].validation_loss} in epoch {number + 1}"
+            )
         on_epoch(epochs[-1])
         if number == 0 or epochs[-1].validation_loss < epochs[best].validation_loss:
             best, kept = number, _copy(head)
@@ -75,7 +83,11 @@ def fit_head(
 
 @torch.inference_mode()
 def score(head: Head, data: HeadData, rows: npt.NDArray[np.int64]) -> Tensor:
-    """The head's scores (n, out_dim) float32 for rows, in their order."""
+    """The head's scores (n, out_dim) float32 for rows, in their order.
+
+    Raises:
+        DivergedError: some are not finite.
+    """
     head.eval()
     result: Tensor | None = None
     place = {int(row): i for i, row in enumerate(rows)}
@@ -84,7 +96,11 @@ def score(head: Head, data: HeadData, rows: npt.NDArray[np.int64]) -> Tensor:
         if result is None:
             result = scores.new_empty(len(rows), scores.shape[1])
         result[[place[int(row)] for row in batch.rows]] = scores
-    return result if result is not None else torch.empty(0, head.shape.out_dim)
+    if result is None:
+        return torch.empty(0, head.shape.out_dim)
+    if not result.isfinite().all():
+        raise DivergedError("the head's scores are not finite")
+    return result
 
 
 def _fit_standardisation(head: Head, data: HeadData, train: npt.NDArray[np.int64], seed: int) -> None:

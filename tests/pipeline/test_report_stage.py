@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from features.store.extraction import extract
+from heads.parts.saving import HeadError, load_head
 from pipeline import attention, baselines, evaluate, prepare, train, tsne, words
 from pipeline.evaluation.attention import read_heatmaps
 from pipeline.evaluation.results import read_evaluation
@@ -113,6 +115,38 @@ def test_folders_of_removed_runs_are_not_read(project: Path) -> None:
     shutil.copytree(project / "out" / "runs" / "films-attn", project / "out" / "runs" / "films-stale")
     compare.main()
     assert "films-stale" not in (layout.REPORTS / "films.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("rate", ["1.0e6", "0.001"])
+def test_a_diverged_run_is_named_and_all_others_reported(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    rate: str,
+) -> None:
+    """A loss that is not finite ends its run in one line; the report is made of all others and says so."""
+    shutil.copytree(project, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    settings = Path("params.yaml")
+    settings.write_text(settings.read_text("utf-8").replace("epochs: 4", f"epochs: 4, learning_rate: {rate}"))
+    if rate == "0.001":
+        monkeypatch.setattr("heads.tasks.regress.F.mse_loss", lambda a, b: (a.sum() + b.sum()) * float("nan"))
+    for stage in (train, evaluate, attention):
+        stage.main("films-attn")
+    assert all(len(record.getMessage().splitlines()) == 1 for record in caplog.records)
+    assert "run 'films-attn' with seed 13 has no head: the" in caplog.text
+    assert "lower its learning_rate" in caplog.text
+    for file in Path("out/runs/films-attn").rglob("*.json"):
+        json.loads(file.read_text("utf-8"), parse_constant=pytest.fail)
+    compare.main()
+    for page in ("films", "index"):
+        shown = visible(layout.REPORTS / f"{page}.html")
+        assert "films-attn failed" in shown
+        assert "lower its learning_rate" in shown
+        assert "films-linear" in shown
+    with pytest.raises(HeadError, match="'films-attn' with seed 13 has no head"):
+        load_head(layout.head_folder("films-attn", 13))
 
 
 def test_the_report_is_the_same_each_time(project: Path) -> None:
