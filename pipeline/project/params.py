@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -14,10 +13,30 @@ from features.errors import InputError
 
 Size = Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, PyTorch and scikit-learn all take
+WORD_FILES = PurePosixPath("data/words")  # `dvc.yaml` depends on this folder, and so sees what changes in it
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+        raise ValueError(f"{path!r} lies outside the folder `source`; expected the name of a file inside it")
+    return path
+
+
+def _word_file(path: str) -> str:
+    given = PurePosixPath(path)
+    if not given.is_relative_to(WORD_FILES) or given == WORD_FILES or ".." in given.parts:
+        raise ValueError(f"{path!r} lies outside {WORD_FILES}/, where DVC sees its changes; move it there")
+    return path
+
+
+InnerFile = Annotated[str, AfterValidator(_inside)]
+WordFile = Annotated[str, AfterValidator(_word_file)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class ColumnsParams(_Model):
@@ -40,6 +59,16 @@ class ColumnsParams(_Model):
     unknown: Literal["stop", "reject"] = "stop"
     only: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
     first_of: str | None = None
+
+    @model_validator(mode="after")
+    def _a_column_a_role(self) -> ColumnsParams:
+        roles: dict[str, str] = {}
+        for role in ("text", "label", "pair", "group", "split"):
+            if (column := getattr(self, role)) is not None:
+                if column in roles:
+                    raise ValueError(f"{roles[column]!r} and {role!r} both name {column!r}; name two columns")
+                roles[column] = role
+        return self
 
 
 class LabelsParams(_Model):
@@ -70,10 +99,10 @@ class SplitParams(_Model):
     repeats: rows whose text stands in a cleaner split too are moved there, or dropped.
     """
 
-    files: dict[Literal["train", "validation", "test"], str] | None = None
+    files: dict[Literal["train", "validation", "test"], InnerFile] | None = None
     test: Size = 0.2
     validation: Size = 0.1
-    seed: int = 13
+    seed: Seed = 13
     by_group: bool = False
     rows: Positive | None = None
     repeats: Literal["move", "drop"] = "move"
@@ -138,11 +167,11 @@ class EncodeParams(_Model):
 
 
 class WordsParams(_Model):
-    """Optional jieba dictionary and stop words (one a line) for counts and pictures."""
+    """Optional jieba dictionary and stop words (one a line) in `data/words/`, for counts and pictures."""
 
     top: Positive = 30
-    dictionary: str | None = None
-    stop_words: str | None = None
+    dictionary: WordFile | None = None
+    stop_words: WordFile | None = None
 
 
 class TsneParams(_Model):
@@ -151,7 +180,7 @@ class TsneParams(_Model):
     vector: str = "mean"
     points: Positive = 2000
     perplexity: Annotated[float, Field(gt=1)] = 30.0
-    seed: int = 13
+    seed: Seed = 13
 
 
 class CorpusParams(_Model):
@@ -190,7 +219,7 @@ class RunParams(_Model):
     training: dict[str, int | float | str] = {}
     pooling: Literal["mean", "cls", "pooler"] = "mean"
     layers: list[int] | None = None
-    seeds: list[int] = Field(default=[13], min_length=1)
+    seeds: list[Seed] = Field(default=[13], min_length=1)
     rows: Positive | None = None
 
 
@@ -199,7 +228,7 @@ class AttentionParams(_Model):
 
     sample: Annotated[int, Field(ge=0)] = 6
     texts: list[str] = []
-    seed: int = 13
+    seed: Seed = 13
 
 
 class PaddingParams(_Model):
@@ -209,7 +238,7 @@ class PaddingParams(_Model):
     texts: Positive = 1000
     batch_size: Positive = 32
     rounds: Positive = 3
-    seed: int = 13
+    seed: Seed = 13
 
 
 class Params(_Model):
@@ -224,6 +253,8 @@ class Params(_Model):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Params:
+        if "index" in self.corpora:
+            raise ValueError("corpora.index: the report's front page has this name; choose another")
         for name, corpus in self.corpora.items():
             _known(corpus.encode.encoder, self.encoders, f"corpora.{name}.encode.encoder", "encoders")
             if corpus.case is not None and corpus.columns.group is None:
@@ -270,7 +301,7 @@ def load_params(path: Path = PARAMS) -> Params:
         data = YAML(typ="safe").load(path)
     except FileNotFoundError:
         raise InputError(f"there is no {path} here; run from the project's folder") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # a ValueError is no UTF-8, or a number of thousands of digits
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
         return Params.model_validate(data)
@@ -280,7 +311,7 @@ def load_params(path: Path = PARAMS) -> Params:
 
 
 def _describe(location: tuple[int | str, ...], message: str) -> str:
-    place = ".".join(str(part) for part in location if not re.search(r"[\[(]", str(part)))
+    place = ".".join(str(part) for part in location if "[" not in str(part))
     return f"{place}: {message}" if place else message.removeprefix("Value error, ")
 
 

@@ -62,6 +62,24 @@ def test_a_run_overrides_the_common_training(tmp_path: Path) -> None:
         ("{epochs: 3}", "{epoch: 3}", "epoch: Extra inputs"),
         ("task: classify,", "task: classify, layers: [1],", r"asks for layer 1.*caches \[2, -1\]"),
         ("demo-linear:", "Demo Linear:", "Demo Linear"),
+        ("demo-linear:", "$(touch pwned):", "pwned"),
+        ("demo-linear:", "demo;rm:", "demo;rm"),
+        ("  demo:", '  "demo\\n":', "demo"),
+        ("  demo:", "  index: &index", r"corpora\.index: the report's front page"),
+        ("label: sentiment", "label: review", r"demo\.columns: .*'text' and 'label' both name 'review'"),
+        ("label: sentiment", "label: s, pair: s", r"'label' and 'pair' both name 's'"),
+        ("{epochs: 3}", "{learning_rate: .inf}", r"training\.learning_rate.*finite number"),
+        ("learning_rate: 1e-3", "weight_decay: .nan", "weight_decay: Input should be a finite number"),
+        ("task: classify,", "task: classify, options: {penalty: .nan},", "finite number"),
+        ("task: classify,", "task: classify, seeds: [-1],", r"seeds\.0: .*greater than or equal to 0"),
+        ("test: 0.2", "seed: 100000000000000000000000", r"split\.seed: .*less than 4294967296"),
+        ("test: 0.2", "seed: -1", r"split\.seed: .*greater than or equal to 0"),
+        ("points: 10", "seed: " + "9" * 5000, r"is not YAML|tsne\.seed"),
+        ("test: 0.2", "files: {train: a.csv, test: ../b.csv}", r"files\.test: .*'\.\./b\.csv' lies outside"),
+        ("test: 0.2", "files: {train: /etc/passwd, test: b}", r"files\.train: .*lies outside the folder"),
+        ("test: 0.2", "files: {train: 'C:\\a.csv', test: b}", r"files\.train: .*lies outside the folder"),
+        ("top: 5", "dictionary: words.txt", r"words\.dictionary: .*lies outside data/words/.*move it there"),
+        ("top: 5", "stop_words: data/words/../x", r"words\.stop_words: .*lies outside data/words/"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -71,10 +89,21 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, m
         load(tmp_path, GOOD.replace(old, new))
 
 
+def test_files_that_params_name_may_lie_in_their_folders(tmp_path: Path) -> None:
+    """A split's file in a folder below `source`, and word files below data/words, are taken."""
+    text = GOOD.replace("top: 5", "dictionary: data/words/zh/films.txt, stop_words: data/words/stop.txt")
+    corpus = load(tmp_path, text.replace("test: 0.2", "files: {train: a/b.csv, test: c.csv}")).corpus("demo")
+    assert corpus.words.dictionary == "data/words/zh/films.txt"
+    assert corpus.split.files == {"train": "a/b.csv", "test": "c.csv"}
+
+
 def test_broken_yaml_and_a_missing_file_are_clear_errors(tmp_path: Path) -> None:
     """Neither ends in a traceback of the parser."""
     with pytest.raises(InputError, match="is not YAML"):
         load(tmp_path, "a: [1\n")
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xe4\n")
+    with pytest.raises(InputError, match="is not YAML"):
+        load_params(tmp_path / "latin.yaml")
     with pytest.raises(InputError, match="there is no"):
         load_params(tmp_path / "absent.yaml")
 
