@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from copy import copy
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from heads.parts.saving import NoHeadError, load_head
 from heads.tasks import Task
 from heads.tasks.base import number
 from pipeline.evaluation.calibration import Calibrated, calibration
+from pipeline.evaluation.heatmaps import draw_heatmaps
 from pipeline.evaluation.metrics import confusion, measure
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
@@ -32,7 +32,7 @@ from pipeline.training.training import score
 
 
 def main(name: str) -> None:
-    """Evaluate one run of `params.yaml` into `layout.evaluation_folder(name)`.
+    """Evaluate one run of `params.yaml` into its folder.
 
     Of a run whose training failed it writes that, so that the report of all others can be made.
     """
@@ -40,18 +40,19 @@ def main(name: str) -> None:
     try:
         _evaluate(name, params)
     except (NoHeadError, DivergedError) as error:
-        _write_failure(name, params.run(name), str(error))
+        _write_failure(params.folder(name), params.run(name), str(error))
 
 
 def _evaluate(name: str, params: Params) -> None:
     run = params.run(name)
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     data = open_data(corpus, run, head_class(run.head).needs)
-    folder = layout.evaluation_folder(name)
+    results = params.folder(name)
+    folder = results.evaluation
     seeds, first = [], None
     for seed in run.seeds:
         top = encoder_top(params, name, data.selection.layers)
-        head, task, _ = load_head(layout.head_folder(name, seed), top)
+        head, task, _ = load_head(results.head(seed), top)
         predictions, figures = _evaluate_seed(head, task, data, corpus, seed)
         predictions.save(folder / f"predictions-{seed}.h5")
         seeds.append(figures)
@@ -71,21 +72,21 @@ def _evaluate(name: str, params: Params) -> None:
         encoder_parameters=int(encoder["parameters"]),
     )
     write_json(folder / "evaluation.json", evaluation)
-    write_json(layout.metrics_file(name), short_metrics(evaluation.seeds[0]))
-    _draw(folder, name, corpus, predictions)
+    write_json(results.metrics, short_metrics(evaluation.seeds[0]))
+    _draw(results, corpus, predictions)
     if evaluation.seeds[0].calibrated is not None:
         plot_reliability(folder / "calibration.png", evaluation.seeds[0].calibrated, f"{name}: test rows")
+    write_json(folder / "attention.json", draw_heatmaps(name, params, head, task, data, folder))
     log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))
 
 
-def _write_failure(name: str, run: RunParams, reason: str) -> None:
+def _write_failure(folder: layout.RunFolder, run: RunParams, reason: str) -> None:
     log.error("%s", reason)
-    folder = layout.evaluation_folder(name)
-    shutil.rmtree(folder, ignore_errors=True)
-    failed = Evaluation(name, run.corpus, run.head, run.task, "", (), (), 0, 0, failure=reason)
-    write_json(folder / "evaluation.json", failed)
-    write_json(layout.metrics_file(name), {})
-    write_json(layout.pairs_file(name), [])
+    shutil.rmtree(folder.evaluation, ignore_errors=True)
+    failed = Evaluation(folder.run, run.corpus, run.head, run.task, "", (), (), 0, 0, failure=reason)
+    write_json(folder.evaluation / "evaluation.json", failed)
+    write_json(folder.metrics, {})
+    write_json(folder.confusion, [])
 
 
 def _evaluate_seed(
@@ -150,8 +151,8 @@ def short_metrics(seed: SeedMetrics) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def _draw(folder: Path, name: str, corpus: Corpus, predictions: Predictions) -> None:
-    labels = corpus.labels
+def _draw(results: layout.RunFolder, corpus: Corpus, predictions: Predictions) -> None:
+    labels, name, folder = corpus.labels, results.run, results.evaluation
     plot_confusion(folder / "confusion.png", predictions, labels, f"{name}: test rows")
     plot_distributions(folder / "distribution.png", {name: predictions}, labels, f"{name}: test rows")
     # DVC draws its own confusion matrix from pairs; names, as text, keep their order only as JSON.
@@ -160,7 +161,7 @@ def _draw(folder: Path, name: str, corpus: Corpus, predictions: Predictions) -> 
         for (i, j), count in np.ndenumerate(confusion(predictions))
         for _ in range(count)
     ]
-    write_json(layout.pairs_file(name), pairs)
+    write_json(results.confusion, pairs)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -15,6 +18,7 @@ from heads.parts.saving import HeadConfig, save_failure, save_head
 from heads.tasks import Task
 from pipeline.project import layout
 from pipeline.project.files import write_json
+from pipeline.project.layout import RunFolder
 from pipeline.project.params import Params, RunParams, load_params
 from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
@@ -24,11 +28,12 @@ from pipeline.training.training import fit_head
 
 
 def main(name: str) -> None:
-    """Train one run of `params.yaml` into `layout.head_folder(name)`."""
+    """Train one run of `params.yaml` into its `heads` folder."""
     params = load_params()
     run = params.run(name)
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     data = open_data(corpus, run, head_class(run.head).needs)
+    folder = params.folder(name)
     fits: dict[int, Fit] = {}
     try:
         for seed in run.seeds:
@@ -36,41 +41,37 @@ def main(name: str) -> None:
     except DivergedError as error:
         rate = params.training_of(name).learning_rate
         _fail(
-            name,
+            folder,
             run,
             f"run {name!r} with seed {seed} has no head: {error}; lower its learning_rate, which is "
             f"{rate:g}, or change its options in params.yaml, and run `dvc repro`",
         )
-    write_json(layout.training_file(name), fits)
+    write_json(folder.training, fits)
+    first = fits.get(run.seeds[0])
+    write_curves(folder.curves, first.epochs if first else ())
 
 
-def _fail(name: str, run: RunParams, reason: str) -> None:
+def _fail(folder: RunFolder, run: RunParams, reason: str) -> None:
     """Leave the reason in place of every head: the stage has finished, so that all other runs go on."""
     log.error("%s", reason)
     for seed in run.seeds:
-        save_failure(layout.head_folder(name, seed), reason)
-    (layout.curves_folder(name) / "plots" / "metrics").mkdir(parents=True, exist_ok=True)
+        save_failure(folder.head(seed), reason)
 
 
 def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:
     run, settings = params.run(name), params.training_of(name)
     start = untrained(params, name, corpus, data, seed)
-    with (
-        tqdm(total=settings.epochs, desc=f"{name}, seed {seed}", unit="epoch") as bar,
-        _Curves(name) as curves,
-    ):
+    with tqdm(total=settings.epochs, desc=f"{name}, seed {seed}", unit="epoch") as bar:
 
         def on_epoch(epoch: Epoch) -> None:
             bar.update()
             bar.set_postfix(
                 validation=f"{epoch.validation_loss:.4f}", accuracy=f"{epoch.validation_accuracy:.3f}"
             )
-            if seed == run.seeds[0]:
-                curves.add(epoch)
 
         fit = fit_head(start.head, start.task, data, start.train, start.validation, settings, seed, on_epoch)
     config = _config(run, start.shape, start.task, corpus.labels, data, seed)
-    save_head(layout.head_folder(name, seed), start.head, config)
+    save_head(params.folder(name).head(seed), start.head, config)
     log.info(
         "%s: %d epochs in %.1f s, best %d with validation accuracy %.4f",
         name,
@@ -101,33 +102,13 @@ def _config(
     )
 
 
-class _Curves:
-    """The loss curves, written by dvclive for `dvc plots` and the report."""
-
-    def __init__(self, run: str) -> None:
-        from dvclive.live import Live
-
-        # dvclive's defaults would rewrite dvc.yaml in the middle of the stage and save an experiment.
-        self._live = Live(
-            dir=str(layout.curves_folder(run)),
-            save_dvc_exp=False,
-            dvcyaml=None,
-            report=None,
-            monitor_system=False,
-        )
-
-    def __enter__(self) -> _Curves:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._live.end()
-
-    def add(self, epoch: Epoch) -> None:
-        """Add one point to each curve."""
-        for name, value in asdict(epoch).items():
-            if name != "number":
-                self._live.log_metric(name, value)
-        self._live.next_step()
+def write_curves(path: Path, epochs: Sequence[Epoch]) -> None:
+    """Losses and validation accuracy as tab-separated values, a line an epoch: what `dvc plots` draws."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Epoch)], delimiter="\t")
+        writer.writeheader()
+        writer.writerows(asdict(epoch) for epoch in epochs)
 
 
 if __name__ == "__main__":

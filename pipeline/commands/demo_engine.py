@@ -210,7 +210,7 @@ class Engine:
 
 
 def _is_trained(params: Params, name: str) -> bool:
-    return (layout.head_folder(name, params.runs[name].seeds[0]) / CONFIG).is_file()
+    return (params.folder(name).head(params.runs[name].seeds[0]) / CONFIG).is_file()
 
 
 def _info(params: Params, name: str) -> RunInfo:

@@ -211,8 +211,9 @@ def _write(name: str, folder: Path, rows: int) -> Check:
     from pipeline.project.params import PARAMS, load_params
 
     parts = load_parts(name, PARAMS)
-    run = load_params().run(name)
-    stored = Predictions.load(layout.evaluation_folder(name) / f"predictions-{run.seeds[0]}.h5")
+    params = load_params()
+    run = params.run(name)
+    stored = Predictions.load(params.folder(name).evaluation / f"predictions-{run.seeds[0]}.h5")
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     log.info("%s: drawing the graph", name)
     inputs, outputs = write_onnx(TextModel(parts), folder / MODEL)
@@ -226,7 +227,7 @@ def _write(name: str, folder: Path, rows: int) -> Check:
             f"predictions are of one training"
         )
     write_json(folder / _CONFIG, _config(name, parts, inputs, outputs, check))
-    (folder / _CARD).write_text(model_card(_subject(name, parts, outputs, check)), "utf-8")
+    (folder / _CARD).write_text(model_card(_subject(params.folder(name), parts, outputs, check)), "utf-8")
     return check
 
 
@@ -251,12 +252,12 @@ def _config(
     }
 
 
-def _subject(name: str, parts: Parts, outputs: tuple[str, ...], check: Check) -> Any:
+def _subject(folder: layout.RunFolder, parts: Parts, outputs: tuple[str, ...], check: Check) -> Any:
     from pipeline.commands.model_card import Subject
     from pipeline.evaluation.results import read_evaluation, read_metrics
     from pipeline.project.files import read_json
 
-    evaluation = read_evaluation(layout.evaluation_folder(name) / "evaluation.json")
+    evaluation = read_evaluation(folder.evaluation / "evaluation.json")
     path = layout.baselines_folder(evaluation.corpus) / "baselines.json"
     baselines = read_json(path) if path.is_file() else ()
     return Subject(

@@ -53,7 +53,7 @@ def load_parts(name: str, path: Path) -> Parts:
     params = load_params(path)
     run = params.run(name)
     corpus = params.corpus(run.corpus)
-    folder = layout.head_folder(name, run.seeds[0])
+    folder = params.folder(name).head(run.seeds[0])
     if head_class(run.head).needs_encoder:
         encoder, head, task, config = _load_with_top(folder, params, run)
     else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 OUT = Path("out")
 REPORTS = Path("reports")
+MEASURED = Path("measured")  # what commands measured; outside `out/`, so that no stage owns it
 
 
 def store() -> Path:
@@ -34,14 +36,9 @@ def baselines_folder(corpus: str) -> Path:
     return OUT / "baselines" / corpus
 
 
-def tsne_folder(corpus: str) -> Path:
-    """Coordinates and figure."""
-    return OUT / "tsne" / corpus
-
-
-def words_folder(corpus: str) -> Path:
-    """Word lists and figure."""
-    return OUT / "words" / corpus
+def explore_folder(corpus: str) -> Path:
+    """The t-SNE map and the word lists, as data and as figures."""
+    return OUT / "explore" / corpus
 
 
 def extraction_file(corpus: str) -> Path:
@@ -54,47 +51,58 @@ def encode_cost_file(corpus: str) -> Path:
     return OUT / "encoding" / f"{corpus}.json"
 
 
+def runs_file(corpus: str) -> Path:
+    """The runs that `params.yaml` declares for a corpus."""
+    return OUT / "declared" / f"{corpus}.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The results of one run, in the folder of its corpus: `out/runs/CORPUS/RUN`."""
+
+    corpus: str
+    run: str
+
+    @property
+    def path(self) -> Path:
+        """The folder itself."""
+        return OUT / "runs" / self.corpus / self.run
+
+    def head(self, seed: int) -> Path:
+        """The head that one seed trained."""
+        return self.path / "heads" / f"seed-{seed}"
+
+    @property
+    def training(self) -> Path:
+        """Epochs, seconds, steps a second; apart from the weights, as no two trainings take equal time."""
+        return self.path / "training.json"
+
+    @property
+    def curves(self) -> Path:
+        """Losses and validation accuracy of the first seed, a line an epoch, for `dvc plots`."""
+        return self.path / "curves.tsv"
+
+    @property
+    def metrics(self) -> Path:
+        """The few test figures that `dvc metrics` and `dvc exp` show."""
+        return self.path / "metrics.json"
+
+    @property
+    def confusion(self) -> Path:
+        """Actual and predicted label of every test row, for DVC's confusion matrix."""
+        return self.path / "confusion.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """Test predictions, all figures, pictures and attention heatmaps."""
+        return self.path / "evaluation"
+
+
 def fidelity_file(corpus: str) -> Path:
-    """What a masked-LM head made of the cached tokens."""
-    return OUT / "fidelity" / f"{corpus}.json"
-
-
-def head_folder(run: str, seed: int | None = None) -> Path:
-    """The trained heads of a run, a folder a seed."""
-    folder = OUT / "runs" / run / "heads"
-    return folder if seed is None else folder / f"seed-{seed}"
-
-
-def curves_folder(run: str) -> Path:
-    """Loss curves of the first seed, as dvclive writes them."""
-    return OUT / "runs" / run / "curves"
-
-
-def training_file(run: str) -> Path:
-    """Epochs, seconds and steps a second; apart from the weights, since no two trainings take equal time."""
-    return OUT / "runs" / run / "training.json"
-
-
-def metrics_file(run: str) -> Path:
-    """The few test figures that `dvc metrics` and `dvc exp` show."""
-    return OUT / "runs" / run / "metrics.json"
-
-
-def evaluation_folder(run: str) -> Path:
-    """Test predictions, all figures and pictures of a run."""
-    return OUT / "runs" / run / "evaluation"
-
-
-def attention_folder(run: str) -> Path:
-    """Heatmaps of a run."""
-    return OUT / "runs" / run / "attention"
-
-
-def pairs_file(run: str) -> Path:
-    """Actual and predicted label of every test row, for DVC's confusion matrix."""
-    return OUT / "runs" / run / "confusion.json"
+    """What a masked-LM head made of the cached tokens, measured on request."""
+    return MEASURED / "fidelity" / f"{corpus}.json"
 
 
 def padding_folder(corpus: str) -> Path:
     """What each way of batching cost, measured on request: `padding.json`, `.csv` and `.html`."""
-    return OUT / "padding" / corpus
+    return MEASURED / "padding" / corpus

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from features.errors import InputError
+from pipeline.project.layout import RunFolder
 
 Size = Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -175,7 +176,7 @@ class WordsParams(_Model):
 
 
 class TsneParams(_Model):
-    """t-SNE of the test split's pooled vectors; see `pipeline.tsne`."""
+    """t-SNE of the test split's pooled vectors; see `pipeline.explore`."""
 
     vector: str = "mean"
     points: Positive = 2000
@@ -280,6 +281,10 @@ class Params(_Model):
     def training_of(self, run: str) -> TrainingParams:
         """The training settings of a run: the common ones, with what the run overrides."""
         return TrainingParams.model_validate({**self.training.model_dump(), **self.runs[run].training})
+
+    def folder(self, run: str) -> RunFolder:
+        """Where the results of a run lie."""
+        return RunFolder(self.run(run).corpus, run)
 
     def corpus(self, name: str) -> CorpusParams:
         """A corpus by name; InputError lists those there are."""

@@ -17,12 +17,12 @@ from pipeline.evaluation.headlines import headline_interval
 from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
+from pipeline.explore import WordList, count_words, find_words
 from pipeline.report.maps import quantise
 from pipeline.report.panels import Panel, Side, panels_of
 from pipeline.report.results import CorpusResults
 from pipeline.report.tables import Cell, Column, kind_of, metric_columns, run_cell
 from pipeline.report.words import Cloud, clouds
-from pipeline.words import WordList, count_words, find_words
 
 WIDTH, HEIGHT = 560, 560
 _EDGE = 12

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.predictions import Predictions
+from pipeline.explore import fitting_perplexity
 from pipeline.report.results import CorpusResults
-from pipeline.tsne import fitting_perplexity
 
 _TEXTS = 5_000_000  # characters that all texts of a map may take on the page
 _SHORTEST, _LONGEST = 60, 320

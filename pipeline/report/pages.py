@@ -149,5 +149,5 @@ def front_page(fronts: Sequence[Front], params: Params) -> str:
 
 
 def _written(results: CorpusResults) -> str:
-    files = [layout.evaluation_folder(run.name) / "evaluation.json" for run in results.runs]
+    files = [run.folder.evaluation / "evaluation.json" for run in results.runs]
     return written_at([layout.extraction_file(results.name), *files])

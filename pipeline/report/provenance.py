@@ -67,7 +67,7 @@ def digests(results: CorpusResults) -> tuple[Fact, ...]:
         *(Fact("fidelity of the cache", found.line, code=False)
           for found in (read_fidelity(results.name),) if found),
         *(Fact(f"head weights of {run.name} (SHA-256)", digest) for run in results.runs
-          if (digest := _head_digest(run.name, run.params.seeds[0]))),
+          if (digest := _head_digest(run.folder.head(run.params.seeds[0])))),
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def times(results: CorpusResults) -> tuple[Fact, ...]:
         Fact("vectors", f"{written_at([extraction])}, {duration(results.extraction.seconds)}", code=False)
     ]
     for run in results.runs:
-        when = written_at([layout.evaluation_folder(run.name) / "evaluation.json"])
+        when = written_at([run.folder.evaluation / "evaluation.json"])
         facts.append(Fact(run.name, f"{when}, trained in {duration(run.seconds)}", code=False))
     return tuple(facts)
 
@@ -135,6 +135,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _head_digest(run: str, seed: int) -> str | None:
-    path = layout.head_folder(run, seed) / "head.safetensors"
+def _head_digest(folder: Path) -> str | None:
+    path = folder / "head.safetensors"
     return _sha256(path) if path.is_file() else None

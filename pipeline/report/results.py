@@ -19,13 +19,12 @@ from pipeline.evaluation.attention import Heatmaps, read_heatmaps
 from pipeline.evaluation.headlines import HEADLINES, Headline
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation, read_evaluation, read_metrics
+from pipeline.explore import WordList, WordLists, read_map
 from pipeline.prepare import Summary
 from pipeline.project import layout
 from pipeline.project.files import read_json
 from pipeline.project.params import CorpusParams, Params, RunParams, TrainingParams
 from pipeline.training.fits import Fit, read_fits
-from pipeline.tsne import read_map
-from pipeline.words import WordList, WordLists
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,18 @@ class RunResults:
     by_seed: test predictions of each seed; pictures show the first.
     """
 
-    name: str
+    folder: layout.RunFolder
     params: RunParams
     training: TrainingParams
     fits: dict[int, Fit]
     evaluation: Evaluation
     by_seed: tuple[Predictions, ...]
     heatmaps: Heatmaps
+
+    @property
+    def name(self) -> str:
+        """Its name in `params.yaml`."""
+        return self.folder.run
 
     @property
     def predictions(self) -> Predictions:
@@ -134,7 +138,7 @@ def gather(name: str, params: Params) -> CorpusResults:
 
 def _gather(name: str, params: Params) -> CorpusResults:
     folder = layout.corpus_folder(name)
-    rows, points = read_map(layout.tsne_folder(name))
+    rows, points = read_map(layout.explore_folder(name))
     runs = [_read_run(run, params) for run, of in params.runs.items() if of.corpus == name]
     return CorpusResults(
         name=name,
@@ -146,10 +150,10 @@ def _gather(name: str, params: Params) -> CorpusResults:
         manifest=Index.load(layout.cache_folder(name)).manifest,
         encoder_parameters=int(read_json(layout.encoder_file(name))["parameters"]),
         baselines=_read_baselines(layout.baselines_folder(name)),
-        words=_read_words(layout.words_folder(name) / "words.json"),
+        words=_read_words(layout.explore_folder(name) / "words.json"),
         map_rows=rows,
         map_points=points,
-        map_picture=layout.tsne_folder(name) / "tsne.png",
+        map_picture=layout.explore_folder(name) / "tsne.png",
         runs=tuple(run for run in runs if isinstance(run, RunResults)),
         failed=tuple(run for run in runs if isinstance(run, FailedRun)),
     )
@@ -164,18 +168,18 @@ def read_rejects(path: Path) -> tuple[Reject, ...]:
 
 def _read_run(name: str, params: Params) -> RunResults | FailedRun:
     run = params.run(name)
-    folder = layout.evaluation_folder(name)
-    evaluation = read_evaluation(folder / "evaluation.json")
+    folder = params.folder(name)
+    evaluation = read_evaluation(folder.evaluation / "evaluation.json")
     if evaluation.failure:
         return FailedRun(name, evaluation.failure)
     return RunResults(
-        name=name,
+        folder=folder,
         params=run,
         training=params.training_of(name),
-        fits=read_fits(layout.training_file(name)),
+        fits=read_fits(folder.training),
         evaluation=evaluation,
-        by_seed=tuple(Predictions.load(folder / f"predictions-{seed}.h5") for seed in run.seeds),
-        heatmaps=read_heatmaps(layout.attention_folder(name) / "attention.json"),
+        by_seed=tuple(Predictions.load(folder.evaluation / f"predictions-{seed}.h5") for seed in run.seeds),
+        heatmaps=read_heatmaps(folder.evaluation / "attention.json"),
     )
 
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from features.corpus.labels import Labels
 from pipeline.evaluation.attention import Heatmap
+from pipeline.explore import WordList, WordLists
 from pipeline.report.rendering import excerpt
 from pipeline.report.results import RunResults
-from pipeline.words import WordList, WordLists
 
 _UNSEEN = 2000  # characters shown of a stretch without a word that the head saw
 _WORD = 120  # characters shown of one word

@@ -20,11 +20,12 @@ from pipeline.evaluation.calibration import Calibrated, calibration
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
+from pipeline.explore import WordLists, count_words, find_words
 from pipeline.prepare import Summary
+from pipeline.project.layout import RunFolder
 from pipeline.project.params import Params
 from pipeline.report.results import BaselineResults, CorpusResults, Reject, RunResults
 from pipeline.training.fits import Epoch, Fit
-from pipeline.words import WordLists, count_words, find_words
 from tests.features.fake_encoder import fake_manifest
 from tests.pipeline.report_plan import NASTY, Plan, make_params
 
@@ -148,7 +149,7 @@ def _run(corpus: Corpus, params: Params, name: str, attends: bool, place: int) -
     seeds = tuple(_seed(corpus, run.task, *item) for item in zip(run.seeds, by_seed, strict=True))
     groups = tuple(GroupMetrics(group, seeds[0].metrics) for group in corpus.groups)
     return RunResults(
-        name=name,
+        folder=RunFolder(run.corpus, name),
         params=run,
         training=params.training_of(name),
         fits={seed: Fit(epochs, 2, 3.25 + place, 100.0) for seed in run.seeds},

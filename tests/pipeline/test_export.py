@@ -110,7 +110,7 @@ def test_a_model_that_says_something_else_is_refused_and_removed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where stored predictions are of another training, the command stops with 2 and leaves nothing."""
-    path = layout.evaluation_folder("films-linear") / "predictions-13.h5"
+    path = layout.RunFolder("films", "films-linear").evaluation / "predictions-13.h5"
     stored = Predictions.load(path)
     other = Predictions(
         stored.rows, stored.actual, 4 - stored.predicted, 4 - stored.value,
@@ -152,7 +152,7 @@ def test_rows_are_spread_over_the_whole_split(project: Path, exported: Path) -> 
     from features.corpus.corpus import Corpus
 
     corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
-    stored = Predictions.load(layout.evaluation_folder("films-linear") / "predictions-13.h5")
+    stored = Predictions.load(layout.RunFolder("films", "films-linear").evaluation / "predictions-13.h5")
     model = ExportedModel(exported / "films-linear")
     assert check_export(model, corpus, stored, 3).rows == 3
     assert check_export(model, corpus, stored, 0).rows == len(stored)

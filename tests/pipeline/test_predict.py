@@ -27,7 +27,7 @@ def read(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("run", RUNS)
 def test_raw_texts_get_what_evaluate_stored(project: Path, run: str) -> None:
     """From the raw test texts come the labels, values and probabilities that the cache gave."""
-    stored = Predictions.load(layout.evaluation_folder(run) / "predictions-13.h5")
+    stored = Predictions.load(layout.RunFolder(run.partition("-")[0], run).evaluation / "predictions-13.h5")
     corpus = Corpus.load(layout.corpus_folder(run.partition("-")[0]) / "corpus.h5")
     found = Predictor.load(run).predict([corpus.texts[i] for i in corpus.text[stored.rows]])
     assert [item.predicted for item in found] == stored.predicted.tolist()

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.explore import WordList
 from pipeline.report.changes import PARTS, agreements, change_names, changes, mistakes, opening_change
 from pipeline.report.charts import cost_plot, curves, decade_ticks, round_ticks
 from pipeline.report.contests import contests
@@ -22,7 +23,6 @@ from pipeline.report.learning import learning_curves
 from pipeline.report.maps import map_data, quantise
 from pipeline.report.panels import opening_pair, panels
 from pipeline.report.words import HEIGHT, WIDTH, place_words
-from pipeline.words import WordList
 from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))

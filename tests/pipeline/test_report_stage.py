@@ -18,7 +18,7 @@ from features.corpus.corpus import Corpus
 from features.errors import InputError
 from features.store.extraction import extract
 from heads.parts.saving import HeadError, load_head
-from pipeline import attention, baselines, evaluate, prepare, train, tsne, words
+from pipeline import baselines, evaluate, explore, prepare, train
 from pipeline.evaluation.attention import read_heatmaps
 from pipeline.evaluation.results import read_evaluation
 from pipeline.project import layout
@@ -63,10 +63,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         prepare.main("films")
         encode(Corpus.load(layout.corpus_folder("films") / "corpus.h5"))
-        for stage in (baselines, words, tsne):
+        for stage in (baselines, explore):
             stage.main("films")
         for run in RUNS:
-            for part in (train, evaluate, attention):
+            for part in (train, evaluate):
                 part.main(run)
         yield folder
 
@@ -88,7 +88,7 @@ def test_the_pages_say_what_the_stages_found(project: Path) -> None:
     compare.main()
     page, front = visible(layout.REPORTS / "films.html"), visible(layout.REPORTS / "index.html")
     for run in RUNS:
-        found = read_evaluation(layout.evaluation_folder(run) / "evaluation.json")
+        found = read_evaluation(layout.RunFolder("films", run).evaluation / "evaluation.json")
         accuracy = sum(seed.metrics.accuracy for seed in found.seeds) / len(found.seeds)
         assert f"{run}" in page
         assert f"{accuracy * 100:.1f} %" in page
@@ -103,7 +103,7 @@ def test_the_pages_say_what_the_stages_found(project: Path) -> None:
 def test_the_deletion_test_reaches_the_page(project: Path) -> None:
     """What the attention stage measured of an attentive head stands on the page with its interval."""
     compare.main()
-    found = read_heatmaps(layout.attention_folder("films-attn") / "attention.json")
+    found = read_heatmaps(layout.RunFolder("films", "films-attn").evaluation / "attention.json")
     assert found.deletion is not None
     page = visible(layout.REPORTS / "films.html")
     for step in found.deletion.steps:
@@ -112,7 +112,7 @@ def test_the_deletion_test_reaches_the_page(project: Path) -> None:
 
 def test_folders_of_removed_runs_are_not_read(project: Path) -> None:
     """Names come from params.yaml: a run's folder that nobody names any more is left out."""
-    shutil.copytree(project / "out" / "runs" / "films-attn", project / "out" / "runs" / "films-stale")
+    shutil.copytree(project / "out/runs/films/films-attn", project / "out/runs/films/films-stale")
     compare.main()
     assert "films-stale" not in (layout.REPORTS / "films.html").read_text("utf-8")
 
@@ -132,7 +132,7 @@ def test_a_diverged_run_is_named_and_all_others_reported(
     settings.write_text(settings.read_text("utf-8").replace("epochs: 4", f"epochs: 4, learning_rate: {rate}"))
     if rate == "0.001":
         monkeypatch.setattr("heads.tasks.regress.F.mse_loss", lambda a, b: (a.sum() + b.sum()) * float("nan"))
-    for stage in (train, evaluate, attention):
+    for stage in (train, evaluate):
         stage.main("films-attn")
     assert all(len(record.getMessage().splitlines()) == 1 for record in caplog.records)
     assert "run 'films-attn' with seed 13 has no head: the" in caplog.text
@@ -146,7 +146,7 @@ def test_a_diverged_run_is_named_and_all_others_reported(
         assert "lower its learning_rate" in shown
         assert "films-linear" in shown
     with pytest.raises(HeadError, match="'films-attn' with seed 13 has no head"):
-        load_head(layout.head_folder("films-attn", 13))
+        load_head(layout.RunFolder("films", "films-attn").head(13))
 
 
 def test_the_report_is_the_same_each_time(project: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_report_is_the_same_each_time(project: Path) -> None:
 
 def test_a_missing_result_is_named(project: Path) -> None:
     """Where a stage has not run, the error names its file and what to do."""
-    file = layout.evaluation_folder("films-attn") / "evaluation.json"
+    file = layout.RunFolder("films", "films-attn").evaluation / "evaluation.json"
     hidden = file.rename(file.with_suffix(".hidden"))
     try:
         with pytest.raises(InputError, match=r"evaluation\.json.*missing; run `dvc repro`"):

@@ -1,17 +1,16 @@
-"""Stage: where an attentive head looks in chosen and sampled test texts, and whether that matters."""
+"""Attention heatmaps: where a head looks in chosen and sampled test texts, and whether that matters."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from features.corpus.corpus import Corpus
-from features.errors import InputError
 from features.words import Segmenter, segmenter
-from heads.parts.base import Head, head_class
-from heads.parts.options import HeadError
-from heads.parts.saving import NoHeadError, load_head
+from heads.parts.base import Head
 from heads.tasks import Task
 from pipeline.evaluation.attention import (
     Deletion,
@@ -27,45 +26,33 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import predict
 from pipeline.plots.figures import plot_heatmap
 from pipeline.prepare import dictionary_of
-from pipeline.project import layout
-from pipeline.project.files import write_json
-from pipeline.project.params import AttentionParams, Params, load_params
-from pipeline.project.stage import log, run_stage
-from pipeline.training.data import HeadData, open_data
-from pipeline.training.start import encoder_top
+from pipeline.project.params import AttentionParams, Params
+from pipeline.training.data import HeadData
 
 _DELETION_TEXTS = 200  # test texts of the deletion test; its interval says whether they are enough
 
 
-def main(name: str) -> None:
-    """Draw the heatmaps of one run into `layout.attention_folder(name)`; none of a run without a head."""
-    try:
-        _draw(name)
-    except NoHeadError as error:
-        log.error("%s", error)
-        _write_none(name, load_params().run(name).head)
+def draw_heatmaps(
+    name: str, params: Params, head: Head, task: Task, data: HeadData, folder: Path
+) -> Heatmaps:
+    """Word attention of a trained head over test texts, a picture each in `folder`, and its deletion test.
 
-
-def _draw(name: str) -> None:
-    params = load_params()
-    run = params.run(name)
-    folder = layout.attention_folder(name)
-    if not head_class(run.head).attends:
-        _write_none(name, run.head)
-        return
-    corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
-    data = open_data(corpus, run, head_class(run.head).needs)
-    top = encoder_top(params, name, data.selection.layers)
-    head, task, _ = load_head(layout.head_folder(name, run.seeds[0]), top)
+    Args:
+        name: the run.
+        params: name the texts, the language and the dictionary.
+        head: of the run's first seed; one without attention has neither maps nor test.
+        task: of the same seed.
+        data: what the head reads.
+        folder: gets `row-N.png`.
+    """
     if not head.attends:
-        _write_none(name, run.head)
-        return
+        return Heatmaps(name, attends=False, texts=())
+    corpus = data.corpus
     rows = choose_rows(corpus, params.attention)
     predictions = predict(head, task, data, rows)
-    spans = _spans(params, run.corpus)
-    attentions = read_attention(head, data, rows, spans)
+    spans = _spans(params, params.run(name).corpus)
     maps = []
-    for i, attention in enumerate(attentions):
+    for i, attention in enumerate(read_attention(head, data, rows, spans)):
         item = _heatmap(corpus, predictions, i, attention)
         title = (
             f"{name}: true {corpus.labels.name(item.actual)}, "
@@ -74,13 +61,7 @@ def _draw(name: str) -> None:
         plot_heatmap(folder / item.picture, item.text, attention, title)
         maps.append(item)
     deletion = deletion_test(head, task, data, spans, params.attention.seed)
-    write_json(folder / "attention.json", Heatmaps(name, True, tuple(maps), deletion))
-    log.info("%s: %d heatmaps", name, len(maps))
-
-
-def _write_none(name: str, head: str) -> None:
-    write_json(layout.attention_folder(name) / "attention.json", Heatmaps(name, attends=False, texts=()))
-    log.info("%s: head %s has no attention to show", name, head)
+    return Heatmaps(name, True, tuple(maps), deletion)
 
 
 def choose_rows(corpus: Corpus, params: AttentionParams) -> npt.NDArray[np.int64]:
@@ -144,7 +125,3 @@ def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAt
         attention=attention,
         picture=f"row-{row}.png",
     )
-
-
-if __name__ == "__main__":
-    run_stage(main, "run", __doc__, mistakes=(InputError, HeadError))
