@@ -152,10 +152,20 @@ def choose_precision(device: torch.device, width: int, precision: str = "auto") 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether a CPU has instructions for bfloat16 products; without them they are slower than float32."""
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if device.type != "cpu" or not onednn_multiplies(torch.bfloat16):
         return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def onednn_multiplies(dtype: torch.dtype) -> bool:
+    """Whether oneDNN takes factors of a dtype on this processor; torch's own products take all of them."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    name = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}.get(
+        dtype
+    )
+    return name is None or bool(getattr(torch.ops.mkldnn, name, bool)())
 
 
 def finest(device: torch.device) -> torch.dtype:

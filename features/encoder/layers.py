@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from features.encoder.bert import Bert
+from features.encoder.device import onednn_multiplies
 from features.encoder.packing import packed_attention
 from features.errors import InputError
 
@@ -36,7 +37,7 @@ class FrozenLinear(nn.Module):
         self.dtype = dtype
         self.gelu = gelu
         self.bias = None if bias is None else bias.to(dtype)
-        self.packed = _can_pack(weight.device)
+        self.packed = _can_pack(weight.device, dtype)
         weight = weight.to(dtype).contiguous()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS) if self.packed else weight
 
@@ -96,14 +97,14 @@ def _fuse_activation(module: nn.Module, dtype: torch.dtype) -> None:
             setattr(module, activation, nn.Identity())
 
 
-def _can_pack(device: torch.device) -> bool:
-    operators = torch.ops.mkldnn
+def _can_pack(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether oneDNN holds weights in a layout of its own here: on x86-64, where it takes the dtype."""
     return (
         device.type == "cpu"
         and platform.machine() in ("x86_64", "AMD64")
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hasattr(operators, "_reorder_linear_weight")
-        and hasattr(operators, "_linear_pointwise")
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and onednn_multiplies(dtype)
     )
 
 

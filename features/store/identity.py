@@ -15,6 +15,14 @@ from features.errors import InputError
 SCHEMA_VERSION = 1
 VECTORS_VERSION = 1
 
+# Before the number there was a fingerprint of the code, which depended on the version of Python. These are of
+# the code that computed version 1, under Python 3.11, 3.12 and 3.13.
+_FINGERPRINTS = {
+    "e442f1e84d502f1b188e1c74d0649d10": 1,
+    "3bf622f34800549212488f37f3ea82d0": 1,
+    "ca3f5c49599d4d67f8f1bcd315513d86": 1,
+}
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -30,7 +38,9 @@ class Manifest:
     dim: width D of every vector.
     tokens: how token embeddings are kept: `float16`, `int8` (see `features.store.shards`), or
         `none` where only pooled vectors are.
-    version: of the vectors: it rises whenever the code computes other vectors from the same encoder.
+    version: number of the vectors; it rises whenever the code computes other ones from the same encoder
+        (held by golden vectors in the tests). Of a store that was made by code of no known number, that
+        code's fingerprint, which equals none.
     precision: arithmetic the vectors were computed in (`float32`, `bfloat16`, `float16`).
     schema: version of the shard layout.
     libraries: versions that computed it; for people, not part of the key.
@@ -44,7 +54,7 @@ class Manifest:
     vectors: tuple[str, ...]
     dim: int
     tokens: str
-    version: int
+    version: int | str
     precision: str
     schema: int = SCHEMA_VERSION
     libraries: tuple[tuple[str, str], ...] = ()
@@ -54,10 +64,18 @@ class Manifest:
     @property
     def key(self) -> str:
         """32 hexadecimal digits that name the folder of this manifest's shards."""
-        fields = {
-            name: value for name, value in dataclasses.asdict(self).items() if name not in self._NOT_KEY
-        }
-        return digest_bytes(json.dumps(fields, sort_keys=True).encode())
+        return self._key("version" if isinstance(self.version, int) else "code", self.version)
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """Keys under which earlier releases kept the same vectors."""
+        return tuple(self._key("code", code) for code, of in _FINGERPRINTS.items() if of == self.version)
+
+    def _key(self, name: str, version: int | str) -> str:
+        fields = dataclasses.asdict(self) | {name: version}
+        left_out = (*self._NOT_KEY, *({"version"} - {name}))
+        kept = {field: value for field, value in fields.items() if field not in left_out}
+        return digest_bytes(json.dumps(kept, sort_keys=True).encode())
 
     def to_json(self) -> str:
         """All fields as one JSON object."""
@@ -65,13 +83,15 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, of this release or of one that wrote a fingerprint of its code.
 
         Raises:
             InputError: not a manifest, or one of another version with other fields.
         """
         try:
             fields: dict[str, Any] = json.loads(text)
+            if (code := fields.pop("code", None)) is not None:
+                fields["version"] = _FINGERPRINTS.get(code, code)
             return cls(**{name: _tuples(value) for name, value in fields.items()})
         except (ValueError, TypeError) as error:
             raise InputError(

@@ -98,8 +98,8 @@ class Index:
         # Built in memory, as shards are.
         with h5py.File("index", "w", driver="core", backing_store=False, libver=LIBVER) as file:
             file.attrs["format"] = FORMAT
-            file.attrs["manifest"] = self.manifest.to_json()
-            file.attrs["digest"] = self._digest()
+            file.attrs["manifest"] = manifest = self.manifest.to_json()
+            file.attrs["digest"] = self._digest(manifest)
             for name in _ARRAYS:
                 file.create_dataset(name, data=getattr(self, name), track_times=False)
             self._save_shards(file)
@@ -121,9 +121,9 @@ class Index:
             with h5py.File(path, "r") as file:
                 if file.attrs.get("format") != FORMAT:
                     raise InputError(f"{path} is no index of this version; run the extract stage again")
-                digest = file.attrs["digest"]
+                digest, manifest = file.attrs["digest"], str(file.attrs["manifest"])
                 index = cls(
-                    Manifest.from_json(str(file.attrs["manifest"])),
+                    Manifest.from_json(manifest),
                     _load_shards(file),
                     *(file[name][()] for name in _ARRAYS),
                 )
@@ -136,17 +136,20 @@ class Index:
                 f"{path} is damaged ({error}); run the extract stage again with `dvc repro --force`: nothing "
                 f"is encoded twice"
             ) from None
-        if index._digest() != digest:
+        if index._digest(manifest) != digest:
             raise InputError(
                 f"{path} is damaged (its content does not match its checksum); run the extract stage again "
                 f"with `dvc repro --force`: nothing is encoded twice"
             )
         return index
 
-    def _digest(self) -> str:
-        """Over everything a reader trusts, so that a flipped bit cannot send it to another text's vectors."""
+    def _digest(self, manifest: str) -> str:
+        """Over everything a reader trusts, so that a flipped bit cannot send it to another text's vectors.
+
+        The manifest counts as it is written: one of an earlier release is another text than `to_json` gives.
+        """
         total = hashlib.blake2b(digest_size=16)
-        total.update(json.dumps([self.manifest.to_json(), self.shards]).encode())
+        total.update(json.dumps([manifest, self.shards]).encode())
         for name in _ARRAYS:
             array = np.ascontiguousarray(getattr(self, name))
             total.update(f"{name}{array.shape}{array.dtype.str}".encode())

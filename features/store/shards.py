@@ -45,7 +45,7 @@ class EncodedBatch:
 #
 # Symmetric absolute-maximum quantisation of vectors, as in Dettmers et al. (2022, arXiv 2208.07339,
 # section 2).
-# What `int8` means in a manifest is fixed by a test that pins its bytes; other bytes need another name.
+# What `int8` means in a manifest is held by the golden vectors: other bytes need another version number.
 
 _LARGEST = np.float32(127)  # -128 stays unused: the range is symmetric
 _BLOCK = 2**18  # numbers whose float32 form stays in a processor's cache

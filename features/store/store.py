@@ -61,6 +61,7 @@ class Store:
 
     def __enter__(self) -> Store:
         with ExitStack() as stack:
+            self._adopt()
             stack.enter_context(exclusive(self.folder))
             shards = self.folder / SHARDS
             shards.mkdir(exist_ok=True)
@@ -80,6 +81,16 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def _adopt(self) -> None:
+        """Where the folder is not there yet, take that of an earlier release's key for the same vectors."""
+        formers = (self.folder.with_name(key) for key in self.manifest.former_keys)
+        former = next((folder for folder in formers if (folder / SHARDS).is_dir()), None)
+        if former is None or self.folder.exists():
+            return
+        with exclusive(former):
+            if not self.folder.exists():  # another process may have been faster
+                former.rename(self.folder)
 
     def locate(self, digests: npt.NDArray[np.uint8]) -> Places:
         """Find texts; a few seconds for millions.
@@ -187,7 +198,7 @@ def _sound(path: Path, manifest: Manifest | None, key: str, thorough: bool) -> S
     if (thorough or not is_sealed(path)) and not verify(path):
         raise ShardError("is damaged: its content is not what its name says")
     shard = read_shard(path)
-    if shard.manifest.key != key:
+    if key not in (shard.manifest.key, *shard.manifest.former_keys):
         fields = ", ".join(manifest.difference(shard.manifest)) if manifest else "its manifest"
         raise ShardError(f"is a shard of another encoder (different: {fields})")
     return shard

@@ -158,7 +158,7 @@ def show(root: Path, params: Params) -> None:
         print(f"{root} is empty: nothing has been encoded yet")
     for folder in folders:
         shards = _readable_shards(folder)
-        used = ", ".join(users.get(folder.name, [])) or "no corpus"
+        used = ", ".join(users.get(shards[0].manifest.key if shards else folder.name, [])) or "no corpus"
         print(f"{folder.name}  {_describe(shards[0].manifest) if shards else 'no shards'}")
         print(f"    {_amount(shards)}; used by {used}")
 

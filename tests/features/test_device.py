@@ -62,7 +62,7 @@ def test_a_cpu_multiplies_bfloat16_only_where_it_can(
 ) -> None:
     """Precision on a CPU depends on its instructions and on the width of the model."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "onednn_multiplies", lambda dtype: True)
     assert devices.choose_precision(CPU, width) == expected
 
 
