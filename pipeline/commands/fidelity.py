@@ -25,7 +25,6 @@ from features.corpus.texts import Text
 from features.errors import InputError
 from features.store.reading import FeatureStore
 from pipeline.evaluation.results import Fidelity
-from pipeline.extract import encoder_spec
 from pipeline.project import layout
 from pipeline.project.files import write_json
 from pipeline.project.params import load_params
@@ -64,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(name: str, count: int, seed: int, masked: str | None) -> None:
     from features.encoder.encoder import Encoder
+    from pipeline.extract import encoder_spec  # the report reads results of this command without torch
 
     params = load_params()
     spec = encoder_spec(params, params.corpus(name))

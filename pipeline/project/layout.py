@@ -103,6 +103,11 @@ def fidelity_file(corpus: str) -> Path:
     return MEASURED / "fidelity" / f"{corpus}.json"
 
 
+def front_file(corpus: str) -> Path:
+    """What the front page shows of a corpus, as its report left it."""
+    return OUT / "fronts" / f"{corpus}.json"
+
+
 def padding_folder(corpus: str) -> Path:
     """What each way of batching cost, measured on request: `padding.json`, `.csv` and `.html`."""
     return MEASURED / "padding" / corpus

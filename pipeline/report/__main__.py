@@ -1,30 +1,59 @@
-"""Stage: the report over all corpora and runs of `params.yaml`: a front page, and a page for each corpus."""
+"""Stage: the report. With the name of a corpus it writes that corpus's page, without one the front page.
+
+A corpus's page leaves behind what the front page shows of it, so that the front page reads no predictions and
+a page is written again only where its own corpus or one of its runs changed.
+"""
 
 from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
 
 from features.errors import InputError
 from pipeline.project import layout
 from pipeline.project.params import load_params
 from pipeline.project.stage import guard, log
-from pipeline.report.pages import corpus_page, front_page
 from pipeline.report.rendering import write_page
-from pipeline.report.results import gather
 
 
-def main() -> None:
-    """Write `index.html` and `<corpus>.html` into `layout.REPORTS`."""
-    params = load_params()
-    fronts = []
-    if "index" in params.corpora:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write one page into `layout.REPORTS`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "corpus", nargs="?", help="name of a corpus in params.yaml; the front page without one"
+    )
+    name = parser.parse_args(arguments).corpus
+    guard(write_front_page if name is None else lambda: write_corpus_page(name))
+
+
+def write_corpus_page(name: str) -> None:
+    """Write `CORPUS.html` and the file that the front page reads."""
+    from pipeline.report.pages import corpus_page
+    from pipeline.report.results import gather
+
+    if name == "index":
         raise InputError("a corpus is called 'index', which is the front page's name; give it another name")
-    for name in params.corpora:
-        page, front = corpus_page(gather(name, params), params)
-        write_page(layout.REPORTS / f"{name}.html", page)
-        fronts.append(front)
-        log.info("%s: %s, %.1f MB", name, layout.REPORTS / f"{name}.html", len(page) / 1e6)
-    write_page(layout.REPORTS / "index.html", front_page(fronts, params))
-    log.info("open %s", layout.REPORTS / "index.html")
+    params = load_params()
+    params.corpus(name)
+    page, front = corpus_page(gather(name, params), params)
+    path = layout.REPORTS / f"{name}.html"
+    write_page(path, page)
+    write_page(layout.front_file(name), front.model_dump_json(indent=1) + "\n")
+    log.info("%s: %s, %.1f MB", name, path, len(page) / 1e6)
+
+
+def write_front_page() -> None:
+    """Write `index.html` over all corpora of `params.yaml`, from what their reports left."""
+    from pipeline.report.encoders import front_page
+    from pipeline.report.front import read_front
+
+    params = load_params()
+    path = layout.REPORTS / "index.html"
+    write_page(path, front_page([read_front(name) for name in params.corpora], params))
+    log.info("open %s", path)
 
 
 if __name__ == "__main__":
-    guard(main)
+    main()

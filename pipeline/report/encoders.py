@@ -1,4 +1,4 @@
-"""Several encoders over one corpus: what a better one costs, and whether it is better.
+"""The front page, and several encoders over one corpus: what a better one costs, and whether it is better.
 
 Entries of `corpora:` that read the same rows and differ in how they are encoded stand beside each other.
 """
@@ -6,20 +6,16 @@ Entries of `corpora:` that read the same rows and differ in how they are encoded
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from features.store.cost import EncodeCost
-from pipeline.evaluation.headlines import Headline, headline_difference, headline_interval
+from pipeline.evaluation.headlines import HEADLINES, Headline, headline_difference
 from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
-from pipeline.project import layout
-from pipeline.project.files import read_json
+from pipeline.project.params import Params
 from pipeline.report.charts import Frame, Scale, Tick, decade_ticks, headline_axis
-from pipeline.report.rendering import duration, figure
-from pipeline.report.results import CorpusResults, RunResults
-from pipeline.report.tables import best_run, options_of
+from pipeline.report.front import Front, RunFigure
+from pipeline.report.rendering import duration, figure, render
 
 _WIDTH, _HEIGHT = 800, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 150, 22, 52
@@ -89,29 +85,11 @@ def duration_tick(seconds: float) -> str:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A run's headline figure on test, with its 95 % interval."""
-
-    run: str
-    interval: Interval
-
-
-@dataclass(frozen=True)
 class Member:
-    """One encoder over the corpus.
+    """One encoder over the corpus; `same` are its figures under each shared head, None where it lacks one."""
 
-    best: of its best run by validation, None without a run.
-    same: of each shared head, None where it lacks that head.
-    seconds: what encoding all its texts takes at the rate that was measured, or None where none was.
-    rate: tokens a second. machines: what that was measured on.
-    """
-
-    results: CorpusResults
-    best: Figure | None
-    same: tuple[Figure | None, ...]
-    seconds: float | None
-    rate: float | None
-    machines: tuple[str, ...]
+    front: Front
+    same: tuple[RunFigure | None, ...]
 
 
 @dataclass(frozen=True)
@@ -131,103 +109,69 @@ class Duel:
 
 @dataclass(frozen=True)
 class EncoderGroup:
-    """Corpora that are the same rows under different encoders."""
+    """Corpora that are the same rows of `source` under different encoders; `headline` is compared."""
 
+    source: str
+    headline: Headline
     members: tuple[Member, ...]
     heads: tuple[str, ...]
     duels: tuple[Duel, ...]
     plot: EncoderPlot | None
 
-    @property
-    def headline(self) -> Headline:
-        """The figure that is compared."""
-        return self.members[0].results.headline
 
-
-def encoder_groups(corpora: Sequence[CorpusResults]) -> tuple[EncoderGroup, ...]:
+def encoder_groups(fronts: Sequence[Front], params: Params) -> tuple[EncoderGroup, ...]:
     """One group for every corpus that several encoders encoded."""
-    found: list[list[CorpusResults]] = []
-    for results in corpora:
-        for group in found:
-            if _same_rows(group[0], results):
-                group.append(results)
-                break
-        else:
-            found.append([results])
-    return tuple(_group(group) for group in found if len(group) > 1)
-
-
-def _same_rows(one: CorpusResults, other: CorpusResults) -> bool:
-    a, b = one.params, other.params
-    return (a.source, a.columns, a.labels, a.split, a.headline) == (
-        b.source, b.columns, b.labels, b.split, b.headline
-    )  # fmt: skip
-
-
-def _group(corpora: Sequence[CorpusResults]) -> EncoderGroup:
-    by_head = [{_head(run): run for run in reversed(results.runs)} for results in corpora]
-    heads = tuple(
-        head
-        for head in dict.fromkeys(_head(run) for results in corpora for run in results.runs)
-        if sum(head in runs for runs in by_head) > 1
+    same: defaultdict[str, list[Front]] = defaultdict(list)
+    for front in fronts:
+        rows = {"source", "columns", "labels", "split", "headline"}
+        same[params.corpora[front.corpus].model_dump_json(include=rows)].append(front)
+    return tuple(
+        _group(group, params.corpora[group[0].corpus].source) for group in same.values() if len(group) > 1
     )
+
+
+def _group(fronts: Sequence[Front], source: str) -> EncoderGroup:
+    by_head = [{item.head: item.figure for item in front.heads} for front in fronts]
+    counts = Counter(head for figures in by_head for head in figures)
+    heads = tuple(head for head, count in counts.items() if count > 1)
     members = tuple(
-        _member(results, [runs.get(head) for head in heads])
-        for results, runs in zip(corpora, by_head, strict=True)
+        Member(front, tuple(figures.get(head) for head in heads))
+        for front, figures in zip(fronts, by_head, strict=True)
     )
     marks = [
-        (member.results.name, member.seconds, member.best.interval)
-        for member in members
-        if member.seconds is not None and member.best is not None
+        (front.corpus, front.seconds, front.best.interval)
+        for front in fronts
+        if front.seconds is not None and front.best is not None
     ]
-    headline = corpora[0].headline
-    return EncoderGroup(members, heads, _duels(corpora, by_head, heads), encoder_plot(marks, headline))
+    headline = HEADLINES[fronts[0].headline]
+    plot = encoder_plot(marks, headline)
+    return EncoderGroup(source, headline, members, heads, _duels(fronts, heads, headline), plot)
 
 
-def _head(run: RunResults) -> str:
-    """A head in words; runs of two encoders with the same words differ in the encoder alone."""
-    options, about = options_of(run), f"{run.params.head}, {run.params.task}"
-    pooling = "" if run.params.pooling == "mean" else f", {run.params.pooling}"
-    rows = "" if run.params.rows is None else f", {run.params.rows:,} rows"
-    return f"{about}{pooling}{f' ({options})' if options else ''}{rows}"
-
-
-def _member(results: CorpusResults, same: Sequence[RunResults | None]) -> Member:
-    path = layout.encode_cost_file(results.name)
-    cost = EncodeCost(**read_json(path)) if path.is_file() else EncodeCost()
-    best = best_run(results)
-    return Member(
-        results=results,
-        best=_figure(best, results.headline) if best else None,
-        same=tuple(_figure(run, results.headline) if run else None for run in same),
-        seconds=cost.seconds_for(results.extraction.tokens),
-        rate=cost.rate,
-        machines=tuple(cost.machines),
-    )
-
-
-def _figure(run: RunResults, headline: Headline) -> Figure:
-    return Figure(run.name, headline_interval(run.predictions, headline))
-
-
-def _duels(
-    corpora: Sequence[CorpusResults], by_head: Sequence[dict[str, RunResults]], heads: Sequence[str]
-) -> tuple[Duel, ...]:
+def _duels(fronts: Sequence[Front], heads: Sequence[str], headline: Headline) -> tuple[Duel, ...]:
     """Under each head, every later encoder against the first that has the head."""
     found: list[tuple[str, str, str, Interval, Comparison]] = []
     for head in heads:
-        having = [
-            (c, runs[head].predictions) for c, runs in zip(corpora, by_head, strict=True) if head in runs
-        ]
+        having = [(front, told) for front in fronts if (told := front.predictions(head)) is not None]
         (first, base), *others = having
-        for results, predictions in others:
-            if not np.array_equal(predictions.rows, base.rows):
+        for front, told in others:
+            if front.tests != first.tests:
                 continue  # prepared at different times from a file that changed in between
-            difference = headline_difference(predictions, base, first.headline)
-            exact = compare(predictions, base, ordered=first.ordered)
-            found.append((head, results.name, first.name, difference, exact))
+            difference = headline_difference(told, base, headline)
+            found.append((head, front.corpus, first.corpus, difference, compare(told, base, ordered=False)))
     adjusted = holm([exact.p for *_, exact in found])
     return tuple(
         Duel(head, one, other, difference, p, verdict(exact.difference.value, p))
         for (head, one, other, difference, exact), p in zip(found, adjusted, strict=True)
+    )
+
+
+def front_page(fronts: Sequence[Front], params: Params) -> str:
+    """The page that lists the corpora."""
+    return render(
+        "index.html",
+        ("theme.js", "sort.js"),
+        fronts=fronts,
+        headlines={front.corpus: HEADLINES[front.headline] for front in fronts},
+        encoders=encoder_groups(fronts, params),
     )

@@ -38,21 +38,6 @@ def over_seeds(figures: Sequence[float]) -> Over:
     return Over(round(mean, 12), round(spread, 12), n)
 
 
-def best_run(results: CorpusResults) -> RunResults | None:
-    """The run with the highest headline figure on validation, mean over seeds; the first of equals.
-
-    Losses of different tasks cannot be compared, the headline figure can; and a choice on test figures would
-    make the winner's figure too good.
-    """
-    return max(results.runs, key=lambda run: _on_validation(run, results), default=None)
-
-
-def _on_validation(run: RunResults, results: CorpusResults) -> float:
-    figures = [results.headline.read(seed.validation) for seed in run.evaluation.seeds]
-    mean = over_seeds(figures).mean
-    return -math.inf if math.isnan(mean) else mean
-
-
 KINDS = {
     "classify": "classification",
     "binary": "classification",

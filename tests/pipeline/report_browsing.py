@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.encoders import front_page
+from pipeline.report.pages import corpus_page
 from pipeline.report.rendering import write_page
 from tests.pipeline.report_results import NASTY, Plan, make_params, make_results
 
@@ -25,10 +26,10 @@ def build_report(folder: Path) -> Path:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fronts = []
+        fronts, params = [], make_params(*plans)
         for plan in plans:
             page, front = corpus_page(make_results(plan, folder), make_params(plan))
             write_page(folder / f"{plan.name}.html", page)
             fronts.append(front)
-        write_page(folder / "index.html", front_page(fronts, make_params(plans[0])))
+        write_page(folder / "index.html", front_page(fronts, params))
     return folder

@@ -43,10 +43,37 @@ class Plan:
         return (*((*run, None) for run in self.runs), *sizes)
 
 
-def make_params(plan: Plan) -> Params:
-    """The params that would have made the corpus."""
-    labels = {"rating": (1, 5)} if plan.ordered else {"classes": ["bad", "good"]}
-    runs = {
+def make_params(*plans: Plan) -> Params:
+    """The params that would have made the corpora."""
+    return Params.model_validate(
+        {
+            "encoders": {"en": {"model": "encoders/mini-en"}},
+            "corpora": {plan.name: _corpus(plan) for plan in plans},
+            "runs": {name: run for plan in plans for name, run in _runs(plan).items()},
+            "training": {},
+            "attention": {},
+        }
+    )
+
+
+def _corpus(plan: Plan) -> dict[str, object]:
+    columns = {"text": "text", "label": "label"} | ({"group": "film"} if plan.groups else {})
+    return {
+        "source": "demo.csv",
+        "columns": columns,
+        "headline": plan.headline,
+        "case": plan.case,
+        "labels": {"rating": (1, 5)} if plan.ordered else {"classes": ["bad", "good"]},
+        "split": {},
+        "language": "en",
+        "encode": {"encoder": "en", "max_length": 64},
+        "words": {},
+        "tsne": {},
+    }
+
+
+def _runs(plan: Plan) -> dict[str, object]:
+    return {
         name: {
             "corpus": plan.name,
             "head": "self_attentive" if attends else "linear",
@@ -56,26 +83,3 @@ def make_params(plan: Plan) -> Params:
         }
         for name, task, attends, rows in plan.all_runs
     }
-    columns = {"text": "text", "label": "label"} | ({"group": "film"} if plan.groups else {})
-    return Params.model_validate(
-        {
-            "encoders": {"en": {"model": "encoders/mini-en"}},
-            "corpora": {
-                plan.name: {
-                    "source": "demo.csv",
-                    "columns": columns,
-                    "headline": plan.headline,
-                    "case": plan.case,
-                    "labels": labels,
-                    "split": {},
-                    "language": "en",
-                    "encode": {"encoder": "en", "max_length": 64},
-                    "words": {},
-                    "tsne": {},
-                }
-            },
-            "runs": runs,
-            "training": {},
-            "attention": {},
-        }
-    )

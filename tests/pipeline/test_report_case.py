@@ -14,7 +14,8 @@ from features.errors import InputError
 from pipeline.commands.presets import load_preset, preset_names
 from pipeline.evaluation.intervals import accuracy_interval
 from pipeline.report.case import group_case, part
-from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.encoders import front_page
+from pipeline.report.pages import corpus_page
 from pipeline.report.reliability import reliabilities, without_probabilities
 from pipeline.report.tables import metric_columns
 from tests.pipeline.report_results import Plan, make_params, make_results
@@ -116,7 +117,8 @@ def test_the_report_leads_with_its_headline(tmp_path: Path) -> None:
     results = make_results(plan, tmp_path)
     page, front = corpus_page(results, make_params(plan))
     assert [column.title for column in metric_columns(results)][:2] == ["MCC", "accuracy"]
-    best = next(run for run in results.runs if run.name == front.best)
+    assert front.best is not None
+    best = next(run for run in results.runs if run.name == front.best.run)
     mcc = f"{best.evaluation.metrics.mcc:.3f}"
     assert f"reaches MCC <strong>{mcc}</strong>" in page
     assert "Cost against MCC" in page

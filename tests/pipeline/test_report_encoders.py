@@ -13,11 +13,12 @@ from features.store.cost import EncodeCost
 from pipeline.evaluation.headlines import headline_interval
 from pipeline.project import layout
 from pipeline.project.files import write_json
-from pipeline.report.encoders import encoder_groups, round_range
-from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.best import best_of, best_run
+from pipeline.report.encoders import EncoderGroup, encoder_groups, front_page, round_range
+from pipeline.report.front import front_of, read_front
+from pipeline.report.pages import corpus_page
 from pipeline.report.rendering import write_page
 from pipeline.report.results import CorpusResults
-from pipeline.report.tables import best_run
 from tests.pipeline.browsing import Visit
 from tests.pipeline.report_results import Plan, make_params, make_results
 
@@ -40,6 +41,16 @@ def encoded(name: str, tmp_path: Path, *, max_length: int = 64, runs: int | None
     return replace(results, name=name, params=params, runs=results.runs[:runs])
 
 
+def groups_of(*corpora: CorpusResults) -> tuple[EncoderGroup, ...]:
+    """The groups, from what the reports of the corpora leave, through their files."""
+    params = make_params(Plan(texts=TEXTS))
+    params = params.model_copy(update={"corpora": {results.name: results.params for results in corpora}})
+    for results in corpora:
+        path = layout.front_file(results.name)
+        write_page(path, front_of(results, best_of(results)).model_dump_json())
+    return encoder_groups([read_front(results.name) for results in corpora], params)
+
+
 def measured(name: str, seconds: float) -> None:
     write_json(layout.encode_cost_file(name), EncodeCost(120, 9000, seconds, ("cpu, 1 thread",)))
 
@@ -49,20 +60,21 @@ def test_the_same_rows_under_two_encoders_stand_together(tmp_path: Path) -> None
     one, two = encoded("one", tmp_path), encoded("two", tmp_path, max_length=32)
     split = two.params.split.model_copy(update={"seed": 99})
     other = replace(two, name="other", params=two.params.model_copy(update={"split": split}))
-    (group,) = encoder_groups([one, other, two])
-    assert [member.results.name for member in group.members] == ["one", "two"]
-    assert encoder_groups([one, other]) == ()
+    (group,) = groups_of(one, other, two)
+    assert [member.front.corpus for member in group.members] == ["one", "two"]
+    assert groups_of(one, other) == ()
 
 
 def test_figures_are_those_of_the_best_run_and_of_each_shared_head(tmp_path: Path) -> None:
     """The best run is chosen by validation, and a head that one encoder lacks leaves a gap."""
     one, two = encoded("one", tmp_path), encoded("two", tmp_path, runs=1)
-    (group,) = encoder_groups([one, two])
+    (group,) = groups_of(one, two)
     best = best_run(one)
     assert best is not None
-    assert group.members[0].best is not None
-    assert group.members[0].best.run == best.name
-    assert group.members[0].best.interval == headline_interval(best.predictions, one.headline)
+    shown = group.members[0].front.best
+    assert shown is not None
+    assert shown.run == best.name
+    assert shown.interval == headline_interval(best.predictions, one.headline)
     assert len(group.heads) == 1  # the only one that both have
     assert [member.same[0].run for member in group.members if member.same[0]] == [one.runs[0].name] * 2
 
@@ -71,7 +83,7 @@ def test_heads_that_learned_from_fewer_rows_stand_apart(tmp_path: Path) -> None:
     """A learning curve's sizes are compared size by size, never with the run on all rows."""
     curve = make_results(Plan(texts=TEXTS, sizes=(30,)), tmp_path)
     one, two = (replace(curve, name=name, runs=tuple(reversed(curve.runs))) for name in ("one", "two"))
-    (group,) = encoder_groups([one, two])
+    (group,) = groups_of(one, two)
     assert group.heads[0].endswith(", 30 rows")
     named = dict(zip(group.heads, group.members[0].same, strict=True))
     full = next(head for head in group.heads if f"{head}, 30 rows" in group.heads)
@@ -81,7 +93,7 @@ def test_heads_that_learned_from_fewer_rows_stand_apart(tmp_path: Path) -> None:
 
 def test_equal_predictions_cannot_be_told_apart(tmp_path: Path) -> None:
     """The same head with the same hits is no better under either encoder."""
-    (group,) = encoder_groups([encoded("one", tmp_path), encoded("two", tmp_path)])
+    (group,) = groups_of(encoded("one", tmp_path), encoded("two", tmp_path))
     assert {duel.verdict for duel in group.duels} == {"cannot tell"}
     assert {(duel.one, duel.other) for duel in group.duels} == {("two", "one")}
     assert {duel.difference.value for duel in group.duels} == {0.0}
@@ -93,7 +105,7 @@ def test_a_better_encoder_is_called_better(tmp_path: Path) -> None:
     told = two.runs[0].predictions
     right = replace(told, predicted=told.actual)
     two = replace(two, runs=(replace(two.runs[0], by_seed=(right,)),))
-    (duel,) = encoder_groups([one, two])[0].duels
+    (duel,) = groups_of(one, two)[0].duels
     assert duel.verdict == "better"
     base = one.runs[0].predictions
     assert duel.difference.value == pytest.approx((base.actual != base.predicted).mean())
@@ -103,13 +115,13 @@ def test_encode_time_is_what_was_measured_not_what_the_last_run_took(tmp_path: P
     """All tokens of the corpus at the measured rate; without a measurement there is no time and no mark."""
     one, two = encoded("one", tmp_path), encoded("two", tmp_path)
     measured("one", 18.0)
-    (group,) = encoder_groups([one, two])
-    first, second = group.members
+    (group,) = groups_of(one, two)
+    first, second = (member.front for member in group.members)
     assert first.rate == 500.0
     assert first.seconds == one.extraction.tokens / 500.0
     assert (second.seconds, second.rate, group.plot) == (None, None, None)
     measured("two", 180.0)
-    plot = encoder_groups([one, two])[0].plot
+    plot = groups_of(one, two)[0].plot
     assert plot is not None
     assert [mark.name for mark in plot.marks] == ["one", "two"]
     assert plot.marks[0].x < plot.marks[1].x
@@ -119,12 +131,13 @@ def write_report(folder: Path) -> Path:
     """A front page with one group of two encoders, one of them unmeasured."""
     measured("one", 18.0)
     measured("two", 180.0)
-    fronts = []
+    corpora = encoded("one", folder), encoded("two", folder), encoded("three", folder, runs=1)
     params = make_params(Plan(texts=TEXTS))
-    for results in (encoded("one", folder), encoded("two", folder), encoded("three", folder, runs=1)):
+    params = params.model_copy(update={"corpora": {results.name: results.params for results in corpora}})
+    fronts = []
+    for results in corpora:
         shutil.copytree("out/corpora/demo", f"out/corpora/{results.name}", dirs_exist_ok=True)
-        renamed = params.model_copy(update={"corpora": {results.name: results.params}})
-        fronts.append(corpus_page(results, renamed)[1])
+        fronts.append(corpus_page(results, params)[1])
     page = folder / "index.html"
     write_page(page, front_page(fronts, params))
     return page

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.explore import WordList
+from pipeline.report.best import contests
 from pipeline.report.changes import PARTS, agreements, change_names, changes, mistakes, opening_change
 from pipeline.report.charts import cost_plot, curves, decade_ticks, round_ticks
-from pipeline.report.contests import contests
 from pipeline.report.groups import group_tables
 from pipeline.report.learning import learning_curves
 from pipeline.report.maps import map_data, quantise
@@ -27,19 +27,20 @@ from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))
 EXAMPLES = (
-    "evaluation.intervals",
-    "training.fits",
     "evaluation.attention",
-    "report.words",
-    "report.charts",
-    "report.maps",
-    "report.learning",
-    "report.rendering",
-    "report.tables",
     "evaluation.calibration",
     "evaluation.headlines",
+    "evaluation.intervals",
+    "report.charts",
     "report.encoders",
-    "tsne",
+    "report.front",
+    "report.learning",
+    "report.maps",
+    "report.rendering",
+    "report.tables",
+    "report.words",
+    "training.fits",
+    "explore",
 )
 
 

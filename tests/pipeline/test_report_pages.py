@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.pages import corpus_page, front_page
+from pipeline.report.encoders import front_page
+from pipeline.report.pages import corpus_page
 from pipeline.report.rendering import content_policy, write_page
 from pipeline.report.results import CorpusResults
 from tests.pipeline.report_results import NASTY, Plan, make_params, make_results
@@ -149,7 +150,7 @@ def test_a_baseline_that_learnt_a_constant_is_still_compared(tmp_path: Path) -> 
     flat = dataclasses.replace(tfidf, predictions=majority.predictions)
     changed = dataclasses.replace(results, baselines=(majority, *others, flat))
     _, front = corpus_page(changed, make_params(plan))
-    assert {"majority", "tfidf"} <= {contest.other for contest in front.contests}
+    assert {"majority", "tfidf"} <= {other for other, _ in front.verdicts}
 
 
 def test_every_run_and_baseline_has_its_figures(tmp_path: Path) -> None:
@@ -173,7 +174,8 @@ def test_the_best_run_is_chosen_on_validation(tmp_path: Path) -> None:
     )
     lowered = dataclasses.replace(first, evaluation=dataclasses.replace(first.evaluation, seeds=seeds))
     _, front = corpus_page(dataclasses.replace(results, runs=(lowered, *others)), make_params(plan))
-    best = next(run for run in others if run.name == front.best)
+    assert front.best is not None
+    best = next(run for run in others if run.name == front.best.run)
     assert best.evaluation.metrics.accuracy < first.evaluation.metrics.accuracy
 
 

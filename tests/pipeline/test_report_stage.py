@@ -23,7 +23,7 @@ from pipeline.evaluation.attention import read_heatmaps
 from pipeline.evaluation.results import read_evaluation
 from pipeline.project import layout
 from pipeline.project.files import write_json
-from pipeline.report import __main__ as compare
+from pipeline.report.__main__ import write_corpus_page, write_front_page
 from tests.pipeline.demo import RatingEncoder, make_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,8 @@ def visible(page: Path) -> str:
 
 def test_the_pages_say_what_the_stages_found(project: Path) -> None:
     """Figures of every run stand on the corpus page, its best run on the front page, rejects are counted."""
-    compare.main()
+    write_corpus_page("films")
+    write_front_page()
     page, front = visible(layout.REPORTS / "films.html"), visible(layout.REPORTS / "index.html")
     for run in RUNS:
         found = read_evaluation(layout.RunFolder("films", run).evaluation / "evaluation.json")
@@ -102,7 +103,7 @@ def test_the_pages_say_what_the_stages_found(project: Path) -> None:
 
 def test_the_deletion_test_reaches_the_page(project: Path) -> None:
     """What the attention stage measured of an attentive head stands on the page with its interval."""
-    compare.main()
+    write_corpus_page("films")
     found = read_heatmaps(layout.RunFolder("films", "films-attn").evaluation / "attention.json")
     assert found.deletion is not None
     page = visible(layout.REPORTS / "films.html")
@@ -113,7 +114,7 @@ def test_the_deletion_test_reaches_the_page(project: Path) -> None:
 def test_folders_of_removed_runs_are_not_read(project: Path) -> None:
     """Names come from params.yaml: a run's folder that nobody names any more is left out."""
     shutil.copytree(project / "out/runs/films/films-attn", project / "out/runs/films/films-stale")
-    compare.main()
+    write_corpus_page("films")
     assert "films-stale" not in (layout.REPORTS / "films.html").read_text("utf-8")
 
 
@@ -139,7 +140,8 @@ def test_a_diverged_run_is_named_and_all_others_reported(
     assert "lower its learning_rate" in caplog.text
     for file in Path("out/runs/films-attn").rglob("*.json"):
         json.loads(file.read_text("utf-8"), parse_constant=pytest.fail)
-    compare.main()
+    write_corpus_page("films")
+    write_front_page()
     for page in ("films", "index"):
         shown = visible(layout.REPORTS / f"{page}.html")
         assert "films-attn failed" in shown
@@ -151,9 +153,9 @@ def test_a_diverged_run_is_named_and_all_others_reported(
 
 def test_the_report_is_the_same_each_time(project: Path) -> None:
     """Equal results give equal bytes, so that nothing looks changed."""
-    compare.main()
+    write_corpus_page("films")
     first = (layout.REPORTS / "films.html").read_bytes()
-    compare.main()
+    write_corpus_page("films")
     assert (layout.REPORTS / "films.html").read_bytes() == first
 
 
@@ -163,9 +165,36 @@ def test_a_missing_result_is_named(project: Path) -> None:
     hidden = file.rename(file.with_suffix(".hidden"))
     try:
         with pytest.raises(InputError, match=r"evaluation\.json.*missing; run `dvc repro`"):
-            compare.main()
+            write_corpus_page("films")
     finally:
         hidden.rename(file)
+
+
+def test_the_front_page_needs_the_pages_alone(project: Path) -> None:
+    """With the results of all stages gone it is written the same from what the corpus's page left."""
+    write_corpus_page("films")
+    write_front_page()
+    page = (layout.REPORTS / "index.html").read_bytes()
+    hidden = [folder.rename(folder.with_name(f"hidden-{folder.name}")) for folder in Path("out").iterdir()
+              if folder.name != "fronts"]  # fmt: skip
+    try:
+        write_front_page()
+        assert (layout.REPORTS / "index.html").read_bytes() == page
+        with pytest.raises(InputError, match="missing; run `dvc repro`"):
+            write_corpus_page("films")
+    finally:
+        for folder in hidden:
+            folder.rename(folder.with_name(folder.name.removeprefix("hidden-")))
+
+
+def test_a_front_that_is_missing_or_of_another_version_is_named(project: Path) -> None:
+    """The front page says whose file it cannot read and what to run."""
+    write_corpus_page("films")
+    file = layout.front_file("films")
+    for content, message in ((b'{"corpus": "films"}', "cannot be read"), (None, "which is missing")):
+        file.unlink() if content is None else file.write_bytes(content)
+        with pytest.raises(InputError, match=rf"films\.json.*{message}.*run `dvc repro`"):
+            write_front_page()
 
 
 def test_the_front_page_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,12 +203,16 @@ def test_the_front_page_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Monke
     text = PARAMS.replace("  films:", "  index:").replace("corpus: films", "corpus: index")
     Path("params.yaml").write_text(text, "utf-8")
     with pytest.raises(InputError, match="front page"):
-        compare.main()
+        write_corpus_page("index")
 
 
-def test_comparing_needs_no_torch(project: Path) -> None:
-    """The stage runs to its end without loading torch, which takes longer than all it does."""
-    code = "import sys; from pipeline.report.__main__ import main; main(); sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("name", [[], ["films"]])
+def test_the_report_needs_no_torch(project: Path, name: list[str]) -> None:
+    """Both pages are written without loading torch, which takes longer than all they do."""
+    write_corpus_page("films")
+    code = (
+        f"import sys; from pipeline.report.__main__ import main; main({name}); print('torch' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=project,
@@ -188,3 +221,4 @@ def test_comparing_needs_no_torch(project: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.split() == [b"False"]

@@ -1,13 +1,15 @@
-"""The best run against every other run and every baseline, row by row."""
+"""The best run by validation, how sure its figure is, and its comparison with every other, row by row."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from pipeline.evaluation.headlines import headline_difference
+from pipeline.evaluation.headlines import headline_difference, headline_interval
 from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
 from pipeline.evaluation.predictions import Predictions
 from pipeline.report.results import CorpusResults, RunResults
+from pipeline.report.tables import Over, over_seeds
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,33 @@ class Contest:
     headline: Interval | None
 
 
-def contests(results: CorpusResults, best: RunResults | None) -> tuple[Contest, ...]:
-    """One contest for each other run, then for each baseline; none without a run."""
-    if best is None:
-        return ()
+@dataclass(frozen=True)
+class Best:
+    """The best run: its headline figure on test with the interval of the first seed, and over all seeds."""
+
+    run: RunResults
+    interval: Interval
+    figure: Over
+    contests: tuple[Contest, ...]
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.run.name
+
+
+def best_of(results: CorpusResults) -> Best | None:
+    """The best run of a corpus; None without a run."""
+    run = best_run(results)
+    if run is None:
+        return None
+    headline = results.headline
+    figure = over_seeds([headline.read(seed.metrics) for seed in run.evaluation.seeds])
+    return Best(run, headline_interval(run.predictions, headline), figure, contests(results, run))
+
+
+def contests(results: CorpusResults, best: RunResults) -> tuple[Contest, ...]:
+    """One contest for each other run, then for each baseline."""
     others = rivals(results, best)
     found = [compare(best.predictions, other, ordered=results.ordered) for _, _, other in others]
     adjusted = holm([item.p for item in found])
@@ -53,3 +78,18 @@ def rivals(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Pre
         constant = item.predictions.predicted[:1].tobytes() if item.baseline.seconds == 0 else b"learns"
         baselines.setdefault(constant, (item.baseline.name, item.baseline.description, item.predictions))
     return [*runs, *baselines.values()]
+
+
+def best_run(results: CorpusResults) -> RunResults | None:
+    """The run with the highest headline figure on validation, mean over seeds; the first of equals.
+
+    Losses of different tasks cannot be compared, the headline figure can; and a choice on test figures would
+    make the winner's figure too good.
+    """
+    return max(results.runs, key=lambda run: _on_validation(run, results), default=None)
+
+
+def _on_validation(run: RunResults, results: CorpusResults) -> float:
+    figures = [results.headline.read(seed.validation) for seed in run.evaluation.seeds]
+    mean = over_seeds(figures).mean
+    return -math.inf if math.isnan(mean) else mean
