@@ -46,7 +46,7 @@ def exported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_exported_rating_run_answers_raw_texts_as_the_run_does(exported: Path) -> None:
     """Labels, values and probabilities of uncleaned texts of different lengths equal the predictor's."""
-    texts = [f"{MOODS[2]} <br/> indeed", MOODS[0], f"\u200bwell,\t{MOODS[1]} " * 4]
+    texts = [f"{MOODS[2]} <br/> indeed", MOODS[0], f"\u200bwell,\t{MOODS[1]} " * 8]
     found = ExportedRun(exported / "films-linear").predict(texts)
     wanted = Predictor.load("films-linear").predict(texts)
     assert [item.truncated for item in wanted] == [False, False, True]
@@ -202,7 +202,8 @@ def test_a_model_that_says_something_else_is_refused_and_removed(
 def _copy(folder: Path):  # type: ignore[no-untyped-def]
     def write(_model: object, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         path.write_bytes((folder / "model.onnx").read_bytes())
-        return ("input_ids",), ("predicted",)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        return config["inputs"], config["outputs"]
 
     return write
 
