@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: repro test check setup deps sample demo
+.PHONY: repro test check setup sample demo
 
 repro: setup            ## the bundled sample, from raw text to reports/index.html
 	dvc repro
@@ -17,8 +17,6 @@ check: setup            ## formatting, lint and types
 	ruff format --check .
 	mypy
 
-deps: setup             ## write each stage's imports into dvc.yaml
-	python -m pipeline.graph
 
 demo: setup             ## a page on this machine that asks the trained runs
 	python -m pipeline demo

@@ -37,10 +37,9 @@ def main(name: str) -> None:
 
 def count_corpus(name: str, params: WordsParams, corpus: Corpus, folder: Path) -> None:
     """Write `words.json` and `words.png`, counted on the training split alone: no test text is looked at."""
-    dictionary = Path(params.dictionary) if params.dictionary else None
     rows = corpus.rows("train")
     texts = tqdm(corpus.row_texts(rows), desc=f"words of {name}", unit="text")
-    words = find_words(texts, segmenter(corpus.language, dictionary), _stop_words(params))
+    words = find_words(texts, segmenter(corpus.language, params.dictionary_file), _stop_words(params))
     parts = {"all": np.arange(len(rows))} | {
         corpus.labels.name(value): np.flatnonzero(corpus.label[rows] == value)
         for value in corpus.labels.values

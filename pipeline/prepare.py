@@ -70,11 +70,6 @@ def split_plan(params: CorpusParams) -> SplitPlan:
     return SplitPlan(**params.split.model_dump(exclude={"files"}))
 
 
-def dictionary_of(params: CorpusParams) -> Path | None:
-    """The jieba user dictionary, where one is named."""
-    return Path(params.words.dictionary) if params.words.dictionary else None
-
-
 @dataclass(frozen=True)
 class Summary:
     """What `summary.json` tells of a prepared corpus.

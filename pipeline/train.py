@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 
 from tqdm import tqdm
@@ -102,13 +100,12 @@ def _config(
     )
 
 
-def write_curves(path: Path, epochs: Sequence[Epoch]) -> None:
-    """Losses and validation accuracy as tab-separated values, a line an epoch: what `dvc plots` draws."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Epoch)], delimiter="\t")
-        writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in epochs)
+def write_curves(folder: Path, epochs: Sequence[Epoch]) -> None:
+    """Losses and validation accuracy as tab-separated files, a line an epoch: what `dvc plots` draws."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train_loss", "validation_loss", "validation_accuracy"):
+        lines = [f"{epoch.number}\t{getattr(epoch, name)}" for epoch in epochs]
+        (folder / f"{name}.tsv").write_text("\n".join([f"epoch\t{name}", *lines, ""]), "utf-8")
 
 
 if __name__ == "__main__":

@@ -12,15 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 ROOT = Path(__file__).resolve().parents[1]
 BYTE_CODE = shutil.ignore_patterns("__pycache__", "*.pyc")
 PARAMS = """
 encoders:
   en: {model: encoders/mini-en, revision: null}
+  other: {model: encoders/mini-zh, revision: null}
 corpora:
   demo:
     source: demo.csv
+    columns: {text: review, label: stars}
+    labels: {rating: [1, 3]}
+    split: {test: 0.3, validation: 0.2, seed: 13}
+    language: en
+    encode: {encoder: en, max_length: 32, layers: [-1]}
+    words: {top: 5, stop_words: data/words/stop.txt}
+    tsne: {points: 30, perplexity: 5.0}
+  bare:
+    source: bare.csv
     columns: {text: review, label: stars}
     labels: {rating: [1, 3]}
     split: {test: 0.3, validation: 0.2, seed: 13}
@@ -33,7 +44,6 @@ runs:
   demo-attn: {corpus: demo, head: self_attentive, task: regress, options: {hops: 2}}
 training: {epochs: 2}
 attention: {sample: 1}
-padding: {}
 """
 VERDICTS = ("a dull and clumsy film", "a decent film with flaws", "a bright and moving film")
 
@@ -71,24 +81,101 @@ class Project:
         return report
 
 
+PACKAGES = ("features", "heads", "pipeline")
+CORPORA, RUNS = ("demo", "bare"), ("demo-linear", "demo-attn")
+
+
+def stages_of(*names: str) -> set[str]:
+    """Stages by name; one that stands for every corpus or run is written out."""
+    each = {name: RUNS if name in ("train", "evaluate") else CORPORA for name in names}
+    return {
+        name if name in ("runs", "front") or "@" in name else f"{name}@{item}"
+        for name in names
+        for item in each[name]
+    }
+
+
+HEADS = stages_of("train", "evaluate")
+PAGES = stages_of("report", "front")
+PREPARED = stages_of("prepare", "extract", "baselines", "explore") | HEADS | PAGES
+# A file of each kind, and the stages that an edit of it makes stale.
+EDITS = {
+    "heads/parts/attention.py": HEADS,
+    "heads/parts/layers.py": HEADS,
+    "heads/self_attentive.py": {"train@demo-attn", "evaluate@demo-attn"},
+    "heads/tasks/ordinal.py": HEADS,
+    "features/corpus/splits.py": PREPARED,
+    "features/encoder/packing.py": stages_of("extract") | HEADS | PAGES,
+    "features/cluster/settings.py": stages_of("extract") | HEADS | PAGES,
+    "features/store/reading.py": stages_of("extract", "explore") | HEADS | PAGES,
+    "features/words.py": stages_of("extract", "explore") | HEADS | PAGES,
+    "pipeline/training/lbfgs.py": HEADS | PAGES,
+    "pipeline/evaluation/metrics.py": stages_of("baselines", "explore", "evaluate") | PAGES,
+    "pipeline/plots/figures.py": stages_of("explore", "evaluate") | PAGES,
+    "pipeline/report/templates/corpus.html": PAGES,
+    "pipeline/report/static/base.css": PAGES,
+    "pipeline/project/params.py": PREPARED | {"runs"},
+    "pipeline/explore.py": stages_of("explore") | PAGES,
+    "pipeline/commands/predict.py": set(),
+    "data/words/stop.txt": stages_of("explore", "evaluate", "report"),
+    "demo.csv": {"prepare@demo"},
+    "encoders/mini-zh/config.json": stages_of("extract"),
+}
+# A value of each section of params.yaml, what it becomes, and the stages that the change makes stale.
+CHANGES = {
+    "source: demo.csv": ("source: bare.csv", {"prepare@demo", "report@demo", "front"}),
+    "columns: {text: review, label: stars}": (
+        "columns: {text: review, label: stars, header: true}",
+        {"prepare@demo", "report@demo", "front"},
+    ),
+    "labels: {rating: [1, 3]}": ("labels: {rating: [1, 4]}", {"prepare@demo", "report@demo", "front"}),
+    "split: {test: 0.3": ("split: {test: 0.25", {"prepare@demo", "report@demo", "front"}),
+    "language: en": ("language: zh", {"prepare@demo", "report@demo", "front"}),
+    "encode: {encoder: en, max_length: 32": (
+        "encode: {encoder: en, max_length: 16",
+        {"extract@demo", "report@demo", "front"},
+    ),
+    "words: {top: 5, stop": (
+        "words: {top: 6, stop",
+        {"explore@demo", "evaluate@demo-linear", "evaluate@demo-attn", "report@demo", "front"},
+    ),
+    "tsne: {points: 30": ("tsne: {points: 20", {"explore@demo", "report@demo", "front"}),
+    "en: {model: encoders/mini-en": ("en: {model: encoders/mini-zh", stages_of("extract", "report")),
+    "hops: 2": ("hops: 3", {"train@demo-attn", "evaluate@demo-attn", "runs"}),
+    "training: {epochs: 2}": ("training: {epochs: 3}", stages_of("train", "report")),
+    "attention: {sample: 1}": ("attention: {sample: 2}", stages_of("evaluate", "report")),
+}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project after its first `dvc repro`."""
     folder = tmp_path_factory.mktemp("dvc") / "project"
-    for package in ("features", "heads", "pipeline", "encoders/mini-en", "encoders/mini-zh", ".dvc"):
+    for package in (
+        "features",
+        "heads",
+        "pipeline",
+        "measured",
+        "encoders/mini-en",
+        "encoders/mini-zh",
+        ".dvc",
+    ):
         ignore = BYTE_CODE if package != ".dvc" else shutil.ignore_patterns("cache", "tmp", "config.local")
         shutil.copytree(ROOT / package, folder / package, ignore=ignore)
     for file in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / file, folder / file)
     (folder / "params.yaml").write_text(PARAMS)
-    rows = "".join(f"{VERDICTS[i % 3]} number {i},{1 + i % 3}\n" for i in range(90))
-    (folder / "demo.csv").write_text("review,stars\n" + rows)
+    (folder / "data/words").mkdir(parents=True)
+    (folder / "data/words/stop.txt").write_text("a\n")
+    for name in CORPORA:
+        rows = "".join(f"{VERDICTS[i % 3]} number {i},{1 + i % 3}\n" for i in range(90))
+        (folder / f"{name}.csv").write_text("review,stars\n" + rows)
     project = Project(folder)
     project.run("git", "init", "--quiet")
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     project.run("git", *identity, "commit", "--quiet", "--allow-empty", "--message", "Start")
     stages = project.repro()
-    assert {"prepare@demo", "extract@demo", "train@demo-attn", "compare"} <= stages
+    assert stages == PREPARED | {"runs"}
     assert project.extraction()["new"] == 90
     return project
 
@@ -101,7 +188,17 @@ def project(finished: Project, tmp_path: Path) -> Project:
 
 
 def of_run(name: str) -> set[str]:
-    return {f"{stage}@{name}" for stage in ("train", "evaluate", "attention")}
+    return {f"train@{name}", f"evaluate@{name}"}
+
+
+def stale(project: Project) -> set[str]:
+    """The stages whose own code, data or params are not those of their last run, as DVC sees it."""
+    with Repo(str(project.folder)) as repo:
+        return {
+            name.rpartition(":")[2]
+            for name, changes in repo.status().items()
+            if any("changed deps" in change for change in changes)
+        }
 
 
 def test_nothing_changed_runs_nothing(project: Project) -> None:
@@ -109,26 +206,51 @@ def test_nothing_changed_runs_nothing(project: Project) -> None:
     assert project.repro() == set()
 
 
+def test_an_edit_makes_its_stages_stale(finished: Project) -> None:
+    """A changed file of each kind makes exactly the stages stale that can run or read it."""
+    for file, wanted in EDITS.items():
+        path = finished.folder / file
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n")
+        found = stale(finished)
+        path.write_bytes(content)
+        assert found == wanted, file
+    assert stale(finished) == set()
+
+
+def test_a_changed_param_makes_its_stages_stale(finished: Project) -> None:
+    """A changed value of each section makes exactly the stages stale that read it."""
+    params = finished.folder / "params.yaml"
+    text = params.read_text("utf-8")
+    for old, (new, wanted) in CHANGES.items():
+        params.write_text(text.replace(old, new, 1), "utf-8")
+        found = stale(finished)
+        params.write_text(text, "utf-8")
+        assert found == wanted, new
+
+
 def test_a_new_run_trains_that_run_alone(project: Project) -> None:
-    """One more line under `runs:` trains and evaluates it, renews the report, and encodes nothing."""
+    """One more line under `runs:` trains and evaluates it, renews its corpus's report, encodes nothing."""
     line = "  demo-mean: {corpus: demo, head: linear, task: regress}\n"
     project.edit("params.yaml", "training: {epochs", line + "training: {epochs")
-    assert project.repro() == of_run("demo-mean") | {"compare"}
+    assert project.repro() == of_run("demo-mean") | {"runs", "report@demo", "front"}
 
 
-def test_a_changed_option_trains_its_run_alone(project: Project) -> None:
-    """Another number of hops concerns the run that names it."""
-    project.edit("params.yaml", "hops: 2", "hops: 3")
-    assert project.repro() == of_run("demo-attn") | {"compare"}
+def test_a_removed_run_leaves_the_report(project: Project) -> None:
+    """A line taken from `runs:` takes the run out of its corpus's report, and no head is trained."""
+    project.edit("params.yaml", "  demo-linear: {corpus: demo, head: linear, task: classify}\n", "")
+    assert project.repro() == {"runs", "report@demo", "front"}
+    assert "demo-linear" not in (project.folder / "reports/demo.html").read_text("utf-8")
 
 
-def test_a_changed_head_file_trains_the_runs_of_that_head(project: Project) -> None:
-    """Editing one architecture leaves the runs of the others and the cache as they are."""
-    source = project.folder / "heads" / "self_attentive.py"
-    source.write_text(source.read_text("utf-8") + "\n# changed\n", "utf-8")
-    stages = project.repro()
-    assert "train@demo-attn" in stages
-    assert stages <= of_run("demo-attn") | {"compare"}
+def test_a_diverged_run_leaves_the_others_their_report(project: Project) -> None:
+    """`dvc repro` goes on to the report, which names the run that failed and shows the other."""
+    line = "  demo-wild: {corpus: demo, head: mlp, task: classify, training: {learning_rate: 1.0e+12}}\n"
+    project.edit("params.yaml", "training: {epochs", line + "training: {epochs")
+    assert project.repro() == of_run("demo-wild") | {"runs", "report@demo", "front"}
+    page = (project.folder / "reports/demo.html").read_text("utf-8")
+    assert "demo-linear" in page
+    assert "demo-wild" in page
 
 
 def test_one_more_row_encodes_one_text(project: Project) -> None:
@@ -142,11 +264,10 @@ def test_one_more_row_encodes_one_text(project: Project) -> None:
 
 def test_another_encoder_encodes_everything_and_going_back_nothing(project: Project) -> None:
     """A new encoder has vectors of its own; the old ones are still in the store."""
-    project.edit("params.yaml", "encoders/mini-en", "encoders/mini-zh")
-    stages = project.repro()
-    assert "prepare@demo" not in stages
+    project.edit("params.yaml", "encode: {encoder: en", "encode: {encoder: other")
+    project.run("dvc", "repro", "extract@demo")
     assert project.extraction()["new"] == 90
-    project.edit("params.yaml", "encoders/mini-zh", "encoders/mini-en")
+    project.edit("params.yaml", "encode: {encoder: other", "encode: {encoder: en")
     shutil.rmtree(project.folder / ".dvc" / "cache")  # so that DVC cannot spare us the stage
-    project.repro()
+    project.run("dvc", "repro", "extract@demo")
     assert project.extraction()["new"] == 0

@@ -25,7 +25,6 @@ from pipeline.evaluation.deletion import measure_deletion
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import predict
 from pipeline.plots.figures import plot_heatmap
-from pipeline.prepare import dictionary_of
 from pipeline.project.params import AttentionParams, Params
 from pipeline.training.data import HeadData
 
@@ -110,7 +109,7 @@ def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:
 
 def _spans(params: Params, corpus: str) -> Segmenter:
     declared = params.corpus(corpus)
-    return segmenter(declared.language, dictionary_of(declared))
+    return segmenter(declared.language, declared.words.dictionary_file)
 
 
 def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAttention) -> Heatmap:

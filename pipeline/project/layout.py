@@ -33,7 +33,7 @@ def encoder_file(corpus: str) -> Path:
 
 def baselines_folder(corpus: str) -> Path:
     """`baselines.json` and the test predictions of each baseline."""
-    return OUT / "baselines" / corpus
+    return OUT / "runs" / corpus / "_baselines"  # no run has such a name
 
 
 def explore_folder(corpus: str) -> Path:
@@ -79,8 +79,8 @@ class RunFolder:
 
     @property
     def curves(self) -> Path:
-        """Losses and validation accuracy of the first seed, a line an epoch, for `dvc plots`."""
-        return self.path / "curves.tsv"
+        """Losses and validation accuracy of the first seed, a file each, for `dvc plots`."""
+        return self.path / "curves"
 
     @property
     def metrics(self) -> Path:

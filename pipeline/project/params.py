@@ -174,6 +174,11 @@ class WordsParams(_Model):
     dictionary: WordFile | None = None
     stop_words: WordFile | None = None
 
+    @property
+    def dictionary_file(self) -> Path | None:
+        """The jieba dictionary, where one is named."""
+        return Path(self.dictionary) if self.dictionary else None
+
 
 class TsneParams(_Model):
     """t-SNE of the test split's pooled vectors; see `pipeline.explore`."""

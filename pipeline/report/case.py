@@ -93,7 +93,7 @@ def case_words(results: CorpusResults, code: int) -> CaseWords:
     inside = corpus.group[train] == code
     generator = np.random.default_rng(13)
     own, others = (np.sort(generator.permutation(train[chosen])[:_TEXTS]) for chosen in (inside, ~inside))
-    spans = segmenter(corpus.language, Path(params.dictionary) if params.dictionary else None)
+    spans = segmenter(corpus.language, params.dictionary_file)
     stop_words = read_stop_words(Path(params.stop_words) if params.stop_words else None)
     words = [find_words(corpus.row_texts(rows), spans, stop_words) for rows in (own, others)]
     everything = {"all": range(len(own) + len(others)), "group": range(len(own))}
