@@ -21,6 +21,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.fine_tuning import FineTuning, Recipe, Trained
+from pipeline.baselines import Baselines
+from pipeline.project import layout
+from pipeline.project.files import read_result
 
 PEER = "full fine-tuning"
 
@@ -48,13 +51,13 @@ def main() -> None:
 
 def print_table(corpus: str, measured: dict[str, list[Trained]], clock: str) -> None:
     """Medians of each run beside the peer's and the baselines'; times as shares of the peer's."""
-    baselines = json.loads(Path(f"out/baselines/{corpus}/baselines.json").read_text(encoding="utf-8"))
+    baselines = read_result(layout.baselines_folder(corpus) / "baselines.json", Baselines).baselines
     print(
         f"\n| {corpus} | validation | test: median (each seed) | time, share of fine-tuning's | parameters |"
     )
     print("|---|---|---|---|---|")
     for baseline in baselines:
-        print(f"| {baseline['description']} | | {baseline['metrics']['accuracy']:.4f} | | |")
+        print(f"| {baseline.description} | | {baseline.metrics.accuracy:.4f} | | |")
     for name, fits in sorted(measured.items(), key=lambda item: _median(item[1], "validation")):
         seconds = [getattr(fit, f"{clock}_seconds") for fit in fits]
         peers = [getattr(fit, f"{clock}_seconds") for fit in measured[PEER]]

@@ -18,7 +18,7 @@ from features.corpus.corpus import Corpus
 from pipeline.evaluation.metrics import Metrics, measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import read_result, require_corpus, write_result
 from pipeline.project.stage import log, run_stage
 
 _STRENGTHS = (
@@ -38,6 +38,22 @@ class Baseline:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Baselines:
+    """What the stage leaves: the baselines of the corpus with that digest."""
+
+    corpus: str
+    baselines: tuple[Baseline, ...]
+
+
+def read_baselines(folder: Path, corpus: Corpus) -> tuple[Baseline, ...]:
+    """The baselines of a corpus; InputError where they are missing, damaged, or of another version of it."""
+    path = folder / "baselines.json"
+    found = read_result(path, Baselines)
+    require_corpus(path, found.corpus, corpus.digest)
+    return found.baselines
+
+
 def main(name: str) -> None:
     """Measure the baselines of one corpus into `layout.baselines_folder(name)`."""
     corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
@@ -53,7 +69,7 @@ def main(name: str) -> None:
     predictions, description = tfidf_predictions(corpus)
     seconds = time.perf_counter() - started
     baselines.append(_record("tfidf", description, predictions, corpus, folder, seconds))
-    write_json(folder / "baselines.json", baselines)
+    write_result(folder / "baselines.json", Baselines(corpus.digest, tuple(baselines)))
     for baseline in baselines:
         log.info("%s: %s, accuracy %.4f", name, baseline.description, baseline.metrics.accuracy)
 

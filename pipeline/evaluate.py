@@ -22,7 +22,8 @@ from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.evaluation.scoring import decode, predict
 from pipeline.plots.figures import plot_confusion, plot_distributions, plot_reliability
 from pipeline.project import layout
-from pipeline.project.files import read_json, write_json
+from pipeline.project.files import read_result, write_json, write_result
+from pipeline.project.origin import CachedEncoder, origin, require_same
 from pipeline.project.params import Params, RunParams, load_params
 from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
@@ -49,17 +50,20 @@ def _evaluate(name: str, params: Params) -> None:
     data = open_data(corpus, run, head_class(run.head).needs)
     results = params.folder(name)
     folder = results.evaluation
+    shutil.rmtree(folder, ignore_errors=True)  # an evaluation that is interrupted leaves none
+    now = origin(params, name, data.store.manifest, corpus.labels.names, corpus.digest)
     seeds, first = [], None
     for seed in run.seeds:
         top = encoder_top(params, name, data.selection.layers)
-        head, task, _ = load_head(results.head(seed), top)
+        head, task, config = load_head(results.head(seed), top)
+        require_same(f"the head of run {name!r}", config.origin, now)
         predictions, figures = _evaluate_seed(head, task, data, corpus, seed)
         predictions.save(folder / f"predictions-{seed}.h5")
         seeds.append(figures)
         first = first or (head, task, predictions)
     assert first is not None
     head, task, predictions = first
-    encoder = read_json(layout.encoder_file(run.corpus))
+    encoder = read_result(layout.encoder_file(run.corpus), CachedEncoder)
     evaluation = Evaluation(
         run=name,
         corpus=run.corpus,
@@ -69,22 +73,23 @@ def _evaluate(name: str, params: Params) -> None:
         seeds=tuple(seeds),
         groups=measure_groups(corpus, predictions),
         head_parameters=sum(parameter.numel() for parameter in head.parameters()),
-        encoder_parameters=int(encoder["parameters"]),
+        encoder_parameters=encoder.parameters,
+        origin=now,
     )
-    write_json(folder / "evaluation.json", evaluation)
     write_json(results.metrics, short_metrics(evaluation.seeds[0]))
     _draw(results, corpus, predictions)
     if evaluation.seeds[0].calibrated is not None:
         plot_reliability(folder / "calibration.png", evaluation.seeds[0].calibrated, f"{name}: test rows")
-    write_json(folder / "attention.json", draw_heatmaps(name, params, head, task, data, folder))
+    write_result(folder / "attention.json", draw_heatmaps(name, params, head, task, data, folder))
+    write_result(folder / "evaluation.json", evaluation)
     log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))
 
 
 def _write_failure(folder: layout.RunFolder, run: RunParams, reason: str) -> None:
     log.error("%s", reason)
     shutil.rmtree(folder.evaluation, ignore_errors=True)
-    failed = Evaluation(folder.run, run.corpus, run.head, run.task, "", (), (), 0, 0, failure=reason)
-    write_json(folder.evaluation / "evaluation.json", failed)
+    failed = Evaluation(folder.run, run.corpus, run.head, run.task, "", (), (), 0, 0, None, reason)
+    write_result(folder.evaluation / "evaluation.json", failed)
     write_json(folder.metrics, {})
     write_json(folder.confusion, [])
 

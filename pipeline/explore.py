@@ -10,18 +10,17 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
 from features.corpus.corpus import Corpus
 from features.errors import InputError
-from features.store.reading import FeatureStore
 from features.words import Segmenter, read_stop_words, segmenter
 from pipeline.plots.figures import plot_scatter, plot_words
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import read_arrays, read_result, require_corpus, write_arrays, write_result
+from pipeline.project.origin import open_cache
 from pipeline.project.params import TsneParams, WordsParams, load_params
 from pipeline.project.stage import log, run_stage
 
@@ -45,7 +44,7 @@ def count_corpus(name: str, params: WordsParams, corpus: Corpus, folder: Path) -
         for value in corpus.labels.values
     }
     lists = count_words(words, parts, params.top)
-    write_json(folder / "words.json", lists)
+    write_result(folder / "words.json", Words(corpus.digest, tuple(lists)))
     shown = {item.part: _pairs(item.distinctive, 15) for item in lists[1:]}
     plot_words(folder / "words.png", shown, f"{name}: words that set each label apart", "log odds (z)")
     log.info("%s: %d words, %d different", name, sum(map(len, words)), len({w for ws in words for w in ws}))
@@ -77,6 +76,22 @@ class WordLists:
     counts: WordList
     tfidf: WordList
     distinctive: WordList
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the stage leaves: the lists of the corpus with that digest, the whole corpus first."""
+
+    corpus: str
+    parts: tuple[WordLists, ...]
+
+
+def read_words(folder: Path, corpus: Corpus) -> tuple[WordLists, ...]:
+    """The word lists of a corpus; InputError where they are missing, damaged, or of another version of it."""
+    path = folder / "words.json"
+    found = read_result(path, Words)
+    require_corpus(path, found.corpus, corpus.digest)
+    return found.parts
 
 
 def find_words(
@@ -152,7 +167,7 @@ def _stop_words(params: WordsParams) -> frozenset[str]:
 
 def map_corpus(name: str, params: TsneParams, corpus: Corpus, folder: Path) -> None:
     """Write `tsne.h5` and `tsne.png`: a seeded sample of the test texts, mapped by `embed`."""
-    store = FeatureStore.open(layout.cache_folder(name))
+    store = open_cache(name, corpus)
     rows = _choose(corpus.rows("test"), params)
     vector = _vector_name(params.vector, store.manifest.vectors)
     perplexity = fitting_perplexity(params.perplexity, len(rows))
@@ -164,7 +179,8 @@ def map_corpus(name: str, params: TsneParams, corpus: Corpus, folder: Path) -> N
             bar.update(done - bar.n)
 
         points = embed(store.pooled(vector)[store.rows[rows]], perplexity, params.seed, progress)
-    _save(folder / "tsne.h5", rows, points)
+    whose = np.array(corpus.digest, dtype="S")
+    write_arrays(folder / "tsne.h5", {"rows": rows, "points": points, "corpus": whose})
     title = f"{name}: {len(rows):,} test texts, {vector}, perplexity {perplexity:.3g}"
     plot_scatter(folder / "tsne.png", points, corpus.label[rows], corpus.labels, title)
     log.info("%s: %d points mapped", name, len(rows))
@@ -236,17 +252,16 @@ def _main_axes(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     return np.pad(axes, ((0, 0), (0, 2 - axes.shape[1]))).astype(np.float32)
 
 
-def read_map(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Rows (n,) int64 and points (n, 2) float32 of a finished map."""
-    with h5py.File(folder / "tsne.h5", "r") as file:
-        return file["rows"][()], file["points"][()]
+def read_map(folder: Path, corpus: Corpus) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Rows (n,) int64 and points (n, 2) float32 of a corpus's map.
 
-
-def _save(path: Path, rows: npt.NDArray[np.int64], points: npt.NDArray[np.float32]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        file["rows"] = rows
-        file["points"] = points
+    Raises:
+        InputError: it is missing, damaged, or of another version of the corpus.
+    """
+    path = folder / "tsne.h5"
+    found = read_arrays(path)
+    require_corpus(path, found["corpus"].item().decode(), corpus.digest)
+    return found["rows"], found["points"]
 
 
 def _choose(rows: npt.NDArray[np.int64], params: TsneParams) -> npt.NDArray[np.int64]:

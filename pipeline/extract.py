@@ -21,7 +21,8 @@ from features.store.extraction import Engine, Progress, TextEncoder, extract, re
 from features.store.identity import Manifest
 from features.store.shards import EncodedBatch
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import write_result
+from pipeline.project.origin import CachedEncoder
 from pipeline.project.params import CorpusParams, Params, load_params
 from pipeline.project.stage import log, run_stage
 
@@ -168,17 +169,12 @@ def main(name: str) -> None:
         summary = extract(
             corpus.texts, corpus.text, gated, layout.store(), folder, log.info, progress, engine=engine
         )
-    # What later stages need of the encoder without loading it; nothing in it varies from run to run.
-    about = {
-        "layers_total": encoder.layers_total,
-        "parameters": encoder.parameters,
-        "model": encoder.spec.model,
-    }
-    write_json(layout.encoder_file(name), about)
-    write_json(layout.extraction_file(name), summary)
+    about = CachedEncoder(encoder.layers_total, encoder.parameters, encoder.spec.model, corpus.digest)
+    write_result(layout.encoder_file(name), about)
+    write_result(layout.extraction_file(name), summary)
     shards = layout.store() / encoder.manifest.key
     note_encoding(shards, summary, machine())
-    write_json(layout.encode_cost_file(name), encode_cost(shards))
+    write_result(layout.encode_cost_file(name), encode_cost(shards))
     log.info(
         "%s: %d texts, %d encoded now, %d reused, %.1f s",
         name,

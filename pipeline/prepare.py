@@ -17,7 +17,7 @@ from features.corpus.splits import SPLITS
 from features.corpus.tables import TableFormat
 from features.errors import InputError
 from pipeline.project import layout
-from pipeline.project.files import write_csv, write_json
+from pipeline.project.files import write_csv, write_result
 from pipeline.project.params import CorpusParams, load_params
 from pipeline.project.stage import log, run_stage
 
@@ -104,7 +104,7 @@ def main(name: str) -> None:
     result.corpus.save(folder / "corpus.h5")
     write_csv(folder / "rejects.csv", ("file", "row", "line", "reason", "content"), result.rejects)
     summary = summarise(result)
-    write_json(folder / "summary.json", summary)
+    write_result(folder / "summary.json", summary)
     log.info(
         "%s: %d of %d rows used (%s), %d rejected%s",
         name,

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
 from features.corpus.corpus import Corpus
-from features.corpus.labels import Labels
 from features.errors import InputError
-from heads.parts.base import HeadShape, head_class
+from heads.parts.base import head_class
 from heads.parts.options import HeadError
 from heads.parts.saving import HeadConfig, save_failure, save_head
-from heads.tasks import Task
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import write_result
 from pipeline.project.layout import RunFolder
+from pipeline.project.origin import origin
 from pipeline.project.params import Params, RunParams, load_params
 from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
 from pipeline.training.fits import DivergedError, Epoch, Fit
-from pipeline.training.start import untrained
+from pipeline.training.start import Untrained, untrained
 from pipeline.training.training import fit_head
 
 
@@ -32,6 +33,7 @@ def main(name: str) -> None:
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
     data = open_data(corpus, run, head_class(run.head).needs)
     folder = params.folder(name)
+    shutil.rmtree(folder.path / "heads", ignore_errors=True)  # of seeds that are no longer asked for, too
     fits: dict[int, Fit] = {}
     try:
         for seed in run.seeds:
@@ -44,7 +46,7 @@ def main(name: str) -> None:
             f"run {name!r} with seed {seed} has no head: {error}; lower its learning_rate, which is "
             f"{rate:g}, or change its options in params.yaml, and run `dvc repro`",
         )
-    write_json(folder.training, fits)
+    write_result(folder.training, fits)
     first = fits.get(run.seeds[0])
     write_curves(folder.curves, first.epochs if first else ())
 
@@ -57,7 +59,7 @@ def _fail(folder: RunFolder, run: RunParams, reason: str) -> None:
 
 
 def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:
-    run, settings = params.run(name), params.training_of(name)
+    settings = params.training_of(name)
     start = untrained(params, name, corpus, data, seed)
     with tqdm(total=settings.epochs, desc=f"{name}, seed {seed}", unit="epoch") as bar:
 
@@ -68,7 +70,7 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
             )
 
         fit = fit_head(start.head, start.task, data, start.train, start.validation, settings, seed, on_epoch)
-    config = _config(run, start.shape, start.task, corpus.labels, data, seed)
+    config = _config(params, name, start, corpus, data, seed)
     save_head(params.folder(name).head(seed), start.head, config)
     log.info(
         "%s: %d epochs in %.1f s, best %d with validation accuracy %.4f",
@@ -82,11 +84,12 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
 
 
 def _config(
-    run: RunParams, shape: HeadShape, task: Task, labels: Labels, data: HeadData, seed: int
+    params: Params, name: str, start: Untrained, corpus: Corpus, data: HeadData, seed: int
 ) -> HeadConfig:
+    run, labels = params.run(name), corpus.labels
     return HeadConfig(
         head=run.head,
-        shape=shape,
+        shape=start.shape,
         task=run.task,
         low=labels.low,
         size=labels.size,
@@ -96,7 +99,8 @@ def _config(
         seed=seed,
         options=dict(run.options),
         task_options=dict(run.task_options),
-        task_state=task.state(),
+        task_state=start.task.state(),
+        origin=asdict(origin(params, name, data.store.manifest, labels.names, corpus.digest)),
     )
 
 

@@ -1,11 +1,13 @@
 """A trained head on disk: `head.safetensors` with weights and fitted buffers, `head.json` with all the rest.
 
-The weights file carries a copy of the configuration, so that a pair that does not belong together is noticed.
+`head.json` holds a digest of the weights file and one of itself: a pair that does not belong together, and
+every change of a bit, is noticed before anything is built.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import tempfile
@@ -13,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from heads.parts.base import Head, HeadShape, build_head
@@ -22,6 +24,8 @@ from heads.parts.options import HeadError
 from heads.tasks import Task, build_task
 
 WEIGHTS, CONFIG = "head.safetensors", "head.json"
+
+_REMEDY = "train the run again: `dvc repro --force` for its train stage"
 
 OptionValue = bool | int | float | str | None
 
@@ -37,6 +41,7 @@ class HeadConfig:
         layers: the encoder's layers it reads, as counted in `hidden_states`, ascending.
         vector: the pooled vector it reads, such as "mean@6"; None for a head on tokens alone.
         seed: the seed it was trained with.
+        origin: what it was trained from, in the words of whoever trained it; JSON.
     """
 
     head: str
@@ -51,15 +56,16 @@ class HeadConfig:
     options: dict[str, OptionValue] = field(default_factory=dict)
     task_options: dict[str, OptionValue] = field(default_factory=dict)
     task_state: dict[str, float | list[float]] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 def save_head(folder: Path, head: Head, config: HeadConfig) -> None:
     """Write both files, each whole or not at all, into a folder that is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dataclasses.asdict(config), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in head.state_dict().items()}
-    _replace(folder / WEIGHTS, save(tensors, metadata={"config": text}))
-    _replace(folder / CONFIG, text.encode())
+    weights = save(tensors)
+    _replace(folder / WEIGHTS, weights)
+    _write_config(folder / CONFIG, {**dataclasses.asdict(config), "weights": _digest(weights)})
 
 
 class NoHeadError(HeadError):
@@ -70,7 +76,7 @@ def save_failure(folder: Path, reason: str) -> None:
     """Write, in place of a head, why there is none: `load_head` raises `NoHeadError` with the reason."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).unlink(missing_ok=True)
-    _replace(folder / CONFIG, (json.dumps({"failure": reason}, ensure_ascii=False) + "\n").encode())
+    _write_config(folder / CONFIG, {"failure": reason})
 
 
 def load_head(folder: Path, encoder_top: nn.Module | None = None) -> tuple[Head, Task, HeadConfig]:
@@ -81,19 +87,13 @@ def load_head(folder: Path, encoder_top: nn.Module | None = None) -> tuple[Head,
         encoder_top: the encoder's top layers, for heads made from them; they take on the saved weights.
 
     Raises:
-        HeadError: a file is missing, damaged, or does not belong with the other; the message names the key
-            that differs. `NoHeadError` where the run's training failed.
+        HeadError: a file is missing, damaged, or does not belong with the other.
+        NoHeadError: the run's training failed.
     """
     stored = _read_config(folder / CONFIG)
     if "failure" in stored:
         raise NoHeadError(str(stored["failure"]))
-    tensors, saved_with = _read_weights(folder / WEIGHTS)
-    for key in sorted(stored.keys() | saved_with.keys()):
-        if stored.get(key) != saved_with.get(key):
-            raise HeadError(
-                f"{folder / CONFIG} says {key} = {stored.get(key)!r}, but the weights beside it were saved "
-                f"with {saved_with.get(key)!r}; train the run again"
-            )
+    tensors = _read_weights(folder / WEIGHTS, stored.pop("weights", None))
     config = _config(stored, folder / CONFIG)
     task = build_task(config.task, config.low, config.size, config.ordered, config.task_options)
     task.load_state(config.task_state)
@@ -118,41 +118,57 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
+def _write_config(path: Path, content: dict[str, Any]) -> None:
+    content = {**content, "digest": _digest(_canonical(content))}
+    _replace(path, (json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode())
+
+
 def _read_config(path: Path) -> dict[str, Any]:
+    content = _read(path)
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data: dict[str, Any] = json.loads(content)
+        digest = data.pop("digest")
+        if digest == _digest(_canonical(data)):
+            return data
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise HeadError(f"{path} is damaged: its content does not match its digest; {_REMEDY}")
+
+
+def _read_weights(path: Path, digest: str | None) -> dict[str, Tensor]:
+    content = _read(path)
+    if _digest(content) != digest:
+        raise HeadError(f"{path} is damaged, or of another training than the {CONFIG} beside it; {_REMEDY}")
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise HeadError(f"{path} is no file of tensors ({error}); {_REMEDY}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
         raise HeadError(f"there is no {path}; train the run first") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise HeadError(f"{path} is not JSON ({error}); train the run again") from None
-    if not isinstance(data, dict):
-        raise HeadError(
-            f"{path} holds {type(data).__name__}, not a head's configuration; train the run again"
-        )
-    return data
 
 
-def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if not path.is_file():
-        raise HeadError(f"there is no {path}; train the run first")
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-            saved_with = json.loads((file.metadata() or {}).get("config", "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise HeadError(f"{path} is damaged ({error}); train the run again") from None
-    return tensors, saved_with if isinstance(saved_with, dict) else {}
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
 
 
 def _config(data: dict[str, Any], path: Path) -> HeadConfig:
     known = {f.name for f in dataclasses.fields(HeadConfig)}
     if data.keys() != known:
         key = min(data.keys() ^ known)
-        raise HeadError(f"{path}: {key!r} is {'unknown' if key in data else 'missing'}; train the run again")
+        raise HeadError(f"{path}: {key!r} is {'unknown' if key in data else 'missing'}; {_REMEDY}")
     try:
         return HeadConfig(**{**data, "shape": HeadShape(**data["shape"]), "layers": tuple(data["layers"])})
     except TypeError as error:
-        raise HeadError(f"{path}: shape or layers cannot be read ({error}); train the run again") from None
+        raise HeadError(f"{path}: shape or layers cannot be read ({error}); {_REMEDY}") from None
 
 
 def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
@@ -160,6 +176,4 @@ def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor], path: 
         want = tuple(expected[name].shape) if name in expected else "nothing"
         got = tuple(found[name].shape) if name in found else "nothing"
         if want != got:
-            raise HeadError(
-                f"{path} holds {got} under {name!r}, the head expects {want}; train the run again"
-            )
+            raise HeadError(f"{path} holds {got} under {name!r}, the head expects {want}; {_REMEDY}")

@@ -253,16 +253,17 @@ def _config(
 
 
 def _subject(folder: layout.RunFolder, parts: Parts, outputs: tuple[str, ...], check: Check) -> Any:
+    from pipeline.baselines import Baselines
     from pipeline.commands.model_card import Subject
-    from pipeline.evaluation.results import read_evaluation, read_metrics
-    from pipeline.project.files import read_json
+    from pipeline.evaluation.results import Evaluation
+    from pipeline.project.files import read_result
 
-    evaluation = read_evaluation(folder.evaluation / "evaluation.json")
+    evaluation = read_result(folder.evaluation / "evaluation.json", Evaluation)
     path = layout.baselines_folder(evaluation.corpus) / "baselines.json"
-    baselines = read_json(path) if path.is_file() else ()
+    baselines = read_result(path, Baselines).baselines if path.is_file() else ()
     return Subject(
         evaluation=evaluation,
-        baselines=tuple((item["description"], read_metrics(item["metrics"])) for item in baselines),
+        baselines=tuple((item.description, item.metrics) for item in baselines),
         labels=parts.labels,
         model=parts.encoder.spec.model,
         revision=parts.encoder.spec.revision,

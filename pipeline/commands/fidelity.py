@@ -26,7 +26,7 @@ from features.errors import InputError
 from features.store.reading import FeatureStore
 from pipeline.evaluation.results import Fidelity
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import write_result
 from pipeline.project.params import load_params
 from pipeline.project.stage import guard, log
 
@@ -71,7 +71,7 @@ def _run(name: str, count: int, seed: int, masked: str | None) -> None:
     store = FeatureStore.open(layout.cache_folder(name))
     encoder = Encoder.load(spec)
     found, head = check(corpus, store, encoder, count, seed)
-    write_json(layout.fidelity_file(name), found)
+    write_result(layout.fidelity_file(name), found)
     log.info("%s: %s", name, found.line)
     if masked is None:
         return

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,7 +16,6 @@ from features.corpus.rows import clean_text
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
-from features.store.identity import Manifest
 from features.store.shards import EncodedBatch
 from features.words import Segmenter, segmenter
 from heads.parts.base import Head, HeadInput, head_class
@@ -26,12 +24,9 @@ from heads.tasks import Task
 from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
 from pipeline.evaluation.predictions import Predictions
 from pipeline.prepare import label_map
-from pipeline.project import layout
+from pipeline.project.origin import OF_TEXTS, origin, require_same
 from pipeline.project.params import PARAMS, CorpusParams, Params, RunParams, load_params
 from pipeline.training.data import Selection
-
-# What would make the vectors of new texts other than those the head learned from.
-_SAME = ("weights", "tokenizer", "max_length", "dim")
 
 
 @dataclass(frozen=True)
@@ -60,13 +55,8 @@ def load_parts(name: str, path: Path) -> Parts:
         head, task, config = load_head(folder)
         encoder = _load_encoder(params, corpus, _wanted(config), "tokens" in head.needs)
     labels = label_map(corpus).labels
-    if (labels.low, labels.size, labels.ordered) != (config.low, config.size, config.ordered):
-        raise InputError(
-            f"corpora.{run.corpus}.labels declares {', '.join(labels.names)}, but run {name!r} was trained "
-            f"on {config.size} {'ratings' if config.ordered else 'classes'} from {config.low}; "
-            f"run `dvc repro`"
-        )
-    _check_encoder(run.corpus, encoder)
+    now = origin(params, name, encoder.manifest, labels.names)
+    require_same(f"the head of run {name!r}", config.origin, now, OF_TEXTS)
     return Parts(
         head=head,
         task=task,
@@ -97,24 +87,6 @@ def _load_with_top(folder: Path, params: Params, run: RunParams) -> tuple[Encode
     encoder = _load_encoder(params, corpus, tuple(run.layers or corpus.encode.layers), True)
     top = encoder.top(encoder.layers_total - encoder.layers[-1])
     return encoder, *load_head(folder, top)
-
-
-def _check_encoder(corpus: str, encoder: Encoder) -> None:
-    """Compare the encoder with the one that filled the cache; without a cache there is no witness."""
-    index = layout.cache_folder(corpus) / "index.h5"
-    if not index.is_file():
-        return
-    try:
-        with h5py.File(index, "r") as file:
-            cached = Manifest.from_json(str(file.attrs["manifest"]))
-    except (OSError, KeyError) as error:
-        raise InputError(f"the cache {index} cannot be read ({error}); run `dvc repro`") from None
-    differing = [field for field in cached.difference(encoder.manifest) if field in _SAME]
-    if differing:
-        raise InputError(
-            f"encoder `{encoder.spec.model}` is not the one that corpus {corpus!r} was encoded with: "
-            f"{', '.join(differing)} differ; run `dvc repro`, or name the former one under `encoders:`"
-        )
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from features.corpus.texts import Text
 from features.words import Span
-from pipeline.project.files import read_json
+from pipeline.project.files import Floats
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class WordAttention:
     """
 
     words: tuple[Span, ...]
-    weights: npt.NDArray[np.float64]
-    rest: npt.NDArray[np.float64]
+    weights: Floats
+    rest: Floats
 
     @property
     def mean(self) -> npt.NDArray[np.float64]:
@@ -89,25 +87,6 @@ class Heatmaps:
     attends: bool
     texts: tuple[Heatmap, ...]
     deletion: Deletion | None = None
-
-
-def read_heatmaps(path: Path) -> Heatmaps:
-    """What the attention stage wrote."""
-    data = read_json(path)
-    texts = tuple(
-        Heatmap(**{**item, "attention": _read_attention(item["attention"])}) for item in data["texts"]
-    )
-    found = data.get("deletion")
-    deletion = found and Deletion(
-        **{**found, "steps": tuple(DeletionStep(**item) for item in found["steps"])}
-    )
-    return Heatmaps(data["run"], data["attends"], texts, deletion)
-
-
-def _read_attention(data: dict[str, Any]) -> WordAttention:
-    words = tuple(Span(*span) for span in data["words"])
-    weights = np.array(data["weights"], dtype=np.float64).reshape(len(data["rest"]), len(words))
-    return WordAttention(words, weights, np.array(data["rest"], dtype=np.float64))
 
 
 def joined_spans(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.predictions import Predictions
+from pipeline.project.files import Figure
 
 BINS = 15
 _DRAWS = 200
@@ -22,11 +23,11 @@ class Bin:
     confidence, accuracy: NaN in an empty bin.
     """
 
-    low: float
-    high: float
+    low: Figure
+    high: Figure
     n: int
-    confidence: float
-    accuracy: float
+    confidence: Figure
+    accuracy: Figure
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class Calibration:
     """
 
     bins: tuple[Bin, ...]
-    ece: float
-    luck: float
-    brier: float
-    log_loss: float
+    ece: Figure
+    luck: Figure
+    brier: Figure
+    log_loss: Figure
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.predictions import Predictions
+from pipeline.project.files import Figure
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class RatingMetrics:
     spearman: rank correlation of the value with the rating.
     """
 
-    adjacent_accuracy: float
-    adjacent_raw: float
-    mae: float
-    rmse: float
-    qwk: float
-    spearman: float
+    adjacent_accuracy: Figure
+    adjacent_raw: Figure
+    mae: Figure
+    rmse: Figure
+    qwk: Figure
+    spearman: Figure
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ class Metrics:
     """
 
     n: int
-    accuracy: float
-    precision_macro: float
-    recall_macro: float
-    f1_macro: float
-    precision_weighted: float
-    recall_weighted: float
-    f1_weighted: float
-    mcc: float
+    accuracy: Figure
+    precision_macro: Figure
+    recall_macro: Figure
+    f1_macro: Figure
+    precision_weighted: Figure
+    recall_weighted: Figure
+    f1_weighted: Figure
+    mcc: Figure
     rating: RatingMetrics | None
 
 

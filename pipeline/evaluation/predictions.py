@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import InputError
+from pipeline.project.files import read_arrays, write_arrays
 
 _FIELDS = ("rows", "actual", "predicted", "value")
 
@@ -57,30 +56,19 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write as HDF5; atomic."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with h5py.File(partial, "w") as file:
-            file.attrs.update({"low": self.low, "size": self.size})
-            for name in _FIELDS:
-                file[name] = getattr(self, name)
-            if self.probabilities is not None:
-                file["probabilities"] = self.probabilities
-        partial.replace(path)
+        fields = {name: np.asarray(value) for name, value in vars(self).items() if value is not None}
+        write_arrays(path, fields)
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
         """Read what `save` wrote; InputError where the file is missing or damaged."""
-        try:
-            with h5py.File(path, "r") as file:
-                probabilities = file["probabilities"][()] if "probabilities" in file else None
-                return cls(
-                    **{name: file[name][()] for name in _FIELDS},
-                    probabilities=probabilities,
-                    low=int(file.attrs["low"]),
-                    size=int(file.attrs["size"]),
-                )
-        except (OSError, KeyError) as error:
-            raise InputError(f"predictions {path} cannot be read ({error}); run `dvc repro`") from None
+        found = read_arrays(path)
+        return cls(
+            **{name: found[name] for name in _FIELDS},
+            probabilities=found.get("probabilities"),
+            low=int(found["low"]),
+            size=int(found["size"]),
+        )
 
 
 def constant_predictions(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from pipeline.evaluation.calibration import Bin, Calibrated, Calibration
-from pipeline.evaluation.metrics import Metrics, RatingMetrics
+from pipeline.evaluation.calibration import Calibrated
+from pipeline.evaluation.metrics import Metrics
 from pipeline.project import layout
-from pipeline.project.files import read_json
+from pipeline.project.files import read_result
+from pipeline.project.origin import Origin
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Evaluation:
     seeds: figures for each seed, the first being the one that pictures and predictions show.
     groups: figures of the first seed for each group with test rows, most rows first.
     head_parameters, encoder_parameters: numbers of parameters.
+    origin: what the heads were trained from.
     failure: why there is no head, and so none of the above; empty where there is one.
     """
 
@@ -56,56 +56,13 @@ class Evaluation:
     groups: tuple[GroupMetrics, ...]
     head_parameters: int
     encoder_parameters: int
+    origin: Origin | None
     failure: str = ""
 
     @property
     def metrics(self) -> Metrics:
         """The figures of the first seed."""
         return self.seeds[0].metrics
-
-
-def read_evaluation(path: Path) -> Evaluation:
-    """What `evaluate` wrote."""
-    data = read_json(path)
-    seeds = tuple(
-        SeedMetrics(
-            item["seed"],
-            read_metrics(item["metrics"]),
-            {name: read_metrics(value) for name, value in item["decodings"].items()},
-            read_metrics(item["validation"]),
-            _read_calibrated(item["calibrated"]),
-        )
-        for item in data["seeds"]
-    )
-    groups = tuple(GroupMetrics(item["group"], read_metrics(item["metrics"])) for item in data["groups"])
-    return Evaluation(**{**data, "seeds": seeds, "groups": groups})
-
-
-def read_metrics(data: dict[str, Any]) -> Metrics:
-    """Figures out of JSON, where null stands for an undefined one."""
-    rating = data["rating"]
-    return Metrics(
-        **{**_numbers(data), "rating": RatingMetrics(**_numbers(rating)) if rating is not None else None}
-    )
-
-
-def _read_calibrated(data: dict[str, Any] | None) -> Calibrated | None:
-    if data is None:
-        return None
-    before = data["before"]
-    return Calibrated(
-        data["temperature"],
-        _read_calibration(before) if before is not None else None,
-        _read_calibration(data["after"]),
-    )
-
-
-def _read_calibration(data: dict[str, Any]) -> Calibration:
-    return Calibration(**{**data, "bins": tuple(Bin(**_numbers(item)) for item in data["bins"])})
-
-
-def _numbers(data: dict[str, Any]) -> dict[str, Any]:
-    return {name: float("nan") if value is None else value for name, value in data.items()}
 
 
 @dataclass(frozen=True)
@@ -144,4 +101,4 @@ class Fidelity:
 def read_fidelity(corpus: str) -> Fidelity | None:
     """What the stage found, if it ran."""
     path = layout.fidelity_file(corpus)
-    return Fidelity(**read_json(path)) if path.is_file() else None
+    return read_result(path, Fidelity) if path.is_file() else None

@@ -1,24 +1,118 @@
-"""Result files: JSON and CSV that are whole or not there, and the same bytes for the same results."""
+"""Files that stages leave for each other: whole or not there, the same bytes for the same results, checked.
+
+Results are dataclasses, written as JSON that people and other programs can read, with a digest of its
+content under `digest`; arrays are HDF5 files that begin with a digest of all that follows. Whoever reads one
+back gets what was written or an `InputError`, never anything else.
+"""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
+import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from pydantic import BeforeValidator, PlainValidator, TypeAdapter, ValidationError
+
+from features.errors import InputError
+
+T = TypeVar("T")
+
+# A figure that may not exist (a correlation with a constant) is NaN, which JSON has not: it is null there.
+Figure = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+Floats = Annotated[npt.NDArray[np.float64], PlainValidator(lambda value: np.array(value, dtype=np.float64))]
+
+_HEAD, _HEAD_BYTES = "encode-once arrays 1\nBLAKE2b-128 of what follows byte 512: {}\n", 512
+
+
+def write_result(path: Path, value: Any) -> None:
+    """Write a dataclass, or a mapping of them, for `read_result`."""
+    content = _plain(value)
+    write_json(path, {**content, "digest": _digest(_canonical(content))})
+
+
+def read_result(path: Path, model: type[T]) -> T:
+    """What `write_result` wrote.
+
+    Args:
+        path: the file.
+        model: the type that was written; everything in it is checked.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another version.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        digest = content.pop("digest")
+        sound = digest == _digest(_canonical(content))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; run `dvc repro`") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise InputError(f"{path} is damaged: its content does not match its digest; {_REMEDY}")
+    try:
+        value: T = _adapter(model).validate_python(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise InputError(f"{path} is of another version ({place}: {problem['msg']}); {_REMEDY}") from None
+    if _canonical(_plain(value)) != _canonical(content):
+        raise InputError(f"{path} is of another version (it holds more than is known of it); {_REMEDY}")
+    return value
+
+
+def require_corpus(path: Path, made_from: str, digest: str) -> None:
+    """Refuse a file that was made from another version of a corpus than the one with a digest.
+
+    Raises:
+        InputError: the digests differ.
+    """
+    if made_from != digest:
+        raise InputError(
+            f"{path} was made from another version of its corpus: rows, labels or splits differ (the digest "
+            f"was {made_from} and is {digest}); run `dvc repro`"
+        )
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays as an HDF5 file that any reader opens, for `read_arrays`."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", userblock_size=_HEAD_BYTES) as file:
+        for name, array in arrays.items():
+            file[name] = array
+    content = buffer.getvalue()[_HEAD_BYTES:]
+    _replace(path, _head(content) + content)
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """What `write_arrays` wrote; read whole, and compared with its digest before anything looks into it.
+
+    Raises:
+        InputError: the file is missing, damaged, or not such a file.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; run `dvc repro`") from None
+    if content[:_HEAD_BYTES] != _head(content[_HEAD_BYTES:]):
+        raise InputError(f"{path} is damaged: its content does not match its digest; {_REMEDY}")
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return {name: file[name][()] for name in file}
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write dataclasses, mappings and sequences as readable JSON; NaN, which JSON has not, becomes null."""
-    _replace(path, json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """What `write_json` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Write readable JSON for other programs: numpy's numbers as numbers, NaN as null."""
+    _replace(path, (json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -32,17 +126,33 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     partial.replace(path)
 
 
-def _replace(path: Path, content: str) -> None:
+_adapter: Any = cache(TypeAdapter)
+_REMEDY = "run `dvc repro --force` for the stage that made it"
+
+
+def _head(content: bytes) -> bytes:
+    return _HEAD.format(_digest(content)).encode().ljust(_HEAD_BYTES, b"\x00")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _canonical(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(content, encoding="utf-8")
+    partial.write_bytes(content)
     partial.replace(path)
 
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]

@@ -16,7 +16,7 @@ from pipeline.evaluation.headlines import headline_interval
 from pipeline.evaluation.intervals import Interval, Verdict
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project import layout
-from pipeline.project.files import read_json
+from pipeline.project.files import read_result
 from pipeline.report.best import Best
 from pipeline.report.provenance import written_at
 from pipeline.report.results import CorpusResults, RunResults
@@ -104,7 +104,7 @@ def front_of(results: CorpusResults, best: Best | None) -> Front:
     summary, manifest, labels = results.summary, results.manifest, results.corpus.labels
     columns, lines = brief_table(results, best.run if best else None)
     path = layout.encode_cost_file(results.name)
-    cost = EncodeCost(**read_json(path)) if path.is_file() else EncodeCost()
+    cost = read_result(path, EncodeCost) if path.is_file() else EncodeCost()
     rows = results.corpus.rows("test")
     actual = results.corpus.label[rows] - labels.low
     heads = {head_in_words(run): run for run in reversed(results.runs)}

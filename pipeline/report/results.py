@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +14,18 @@ from features.errors import InputError
 from features.store.extraction import ExtractionSummary
 from features.store.identity import Manifest
 from features.store.index import Index
-from pipeline.baselines import Baseline
-from pipeline.evaluation.attention import Heatmaps, read_heatmaps
+from pipeline.baselines import Baseline, read_baselines
+from pipeline.evaluation.attention import Heatmaps
 from pipeline.evaluation.headlines import HEADLINES, Headline
 from pipeline.evaluation.predictions import Predictions
-from pipeline.evaluation.results import Evaluation, read_evaluation, read_metrics
-from pipeline.explore import WordList, WordLists, read_map
+from pipeline.evaluation.results import Evaluation
+from pipeline.explore import WordLists, read_map, read_words
 from pipeline.prepare import Summary
 from pipeline.project import layout
-from pipeline.project.files import read_json
+from pipeline.project.files import read_result
+from pipeline.project.origin import CachedEncoder, origin, require_same
 from pipeline.project.params import CorpusParams, Params, RunParams, TrainingParams
-from pipeline.training.fits import Fit, read_fits
+from pipeline.training.fits import Fit
 
 
 @dataclass(frozen=True)
@@ -138,19 +139,21 @@ def gather(name: str, params: Params) -> CorpusResults:
 
 def _gather(name: str, params: Params) -> CorpusResults:
     folder = layout.corpus_folder(name)
-    rows, points = read_map(layout.explore_folder(name))
-    runs = [_read_run(run, params) for run, of in params.runs.items() if of.corpus == name]
+    corpus = Corpus.load(folder / "corpus.h5")
+    manifest = Index.load(layout.cache_folder(name)).manifest
+    rows, points = read_map(layout.explore_folder(name), corpus)
+    runs = [_read_run(run, params, corpus, manifest) for run, of in params.runs.items() if of.corpus == name]
     return CorpusResults(
         name=name,
         params=params.corpus(name),
-        corpus=Corpus.load(folder / "corpus.h5"),
-        summary=Summary(**read_json(folder / "summary.json")),
+        corpus=corpus,
+        summary=read_result(folder / "summary.json", Summary),
         rejects=read_rejects(folder / "rejects.csv"),
-        extraction=ExtractionSummary(**read_json(layout.extraction_file(name))),
-        manifest=Index.load(layout.cache_folder(name)).manifest,
-        encoder_parameters=int(read_json(layout.encoder_file(name))["parameters"]),
-        baselines=_read_baselines(layout.baselines_folder(name)),
-        words=_read_words(layout.explore_folder(name) / "words.json"),
+        extraction=read_result(layout.extraction_file(name), ExtractionSummary),
+        manifest=manifest,
+        encoder_parameters=read_result(layout.encoder_file(name), CachedEncoder).parameters,
+        baselines=_read_baselines(layout.baselines_folder(name), corpus),
+        words=read_words(layout.explore_folder(name), corpus),
         map_rows=rows,
         map_points=points,
         map_picture=layout.explore_folder(name) / "tsne.png",
@@ -166,43 +169,27 @@ def read_rejects(path: Path) -> tuple[Reject, ...]:
         return tuple(Reject(**row) for row in csv.DictReader(file))
 
 
-def _read_run(name: str, params: Params) -> RunResults | FailedRun:
+def _read_run(name: str, params: Params, corpus: Corpus, manifest: Manifest) -> RunResults | FailedRun:
     run = params.run(name)
     folder = params.folder(name)
-    evaluation = read_evaluation(folder.evaluation / "evaluation.json")
-    if evaluation.failure:
+    evaluation = read_result(folder.evaluation / "evaluation.json", Evaluation)
+    if evaluation.failure or evaluation.origin is None:
         return FailedRun(name, evaluation.failure)
+    now = origin(params, name, manifest, corpus.labels.names, corpus.digest)
+    require_same(f"the evaluation of run {name!r}", asdict(evaluation.origin), now)
     return RunResults(
         folder=folder,
         params=run,
         training=params.training_of(name),
-        fits=read_fits(folder.training),
+        fits=read_result(folder.training, dict[int, Fit]),
         evaluation=evaluation,
         by_seed=tuple(Predictions.load(folder.evaluation / f"predictions-{seed}.h5") for seed in run.seeds),
-        heatmaps=read_heatmaps(folder.evaluation / "attention.json"),
+        heatmaps=read_result(folder.evaluation / "attention.json", Heatmaps),
     )
 
 
-def _read_baselines(folder: Path) -> tuple[BaselineResults, ...]:
+def _read_baselines(folder: Path, corpus: Corpus) -> tuple[BaselineResults, ...]:
     return tuple(
-        BaselineResults(
-            Baseline(**{**item, "metrics": read_metrics(item["metrics"])}),
-            Predictions.load(folder / f"{item['name']}.h5"),
-        )
-        for item in read_json(folder / "baselines.json")
+        BaselineResults(baseline, Predictions.load(folder / f"{baseline.name}.h5"))
+        for baseline in read_baselines(folder, corpus)
     )
-
-
-def _read_words(path: Path) -> tuple[WordLists, ...]:
-    return tuple(
-        WordLists(
-            part=item["part"],
-            texts=item["texts"],
-            **{kind: _word_list(item[kind]) for kind in ("counts", "tfidf", "distinctive")},
-        )
-        for item in read_json(path)
-    )
-
-
-def _word_list(data: dict[str, list[str] | list[float]]) -> WordList:
-    return WordList(tuple(map(str, data["words"])), tuple(map(float, data["weights"])))

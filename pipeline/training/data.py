@@ -20,7 +20,8 @@ from features.errors import InputError
 from features.store.reading import FeatureStore
 from heads.parts.base import HeadInput
 from pipeline.project import layout
-from pipeline.project.files import read_json
+from pipeline.project.files import read_result
+from pipeline.project.origin import CachedEncoder, open_cache
 from pipeline.project.params import RunParams
 from pipeline.training.batches import Gather, Indices, TokenBuffer, batches_of, buffers_of, one_ahead, pad
 
@@ -113,11 +114,6 @@ class HeadData:
     def __init__(
         self, corpus: Corpus, store: FeatureStore, selection: Selection, device: torch.device | None = None
     ) -> None:
-        if len(store.rows) != len(corpus):
-            raise InputError(
-                f"the cache holds {len(store.rows)} rows and corpus {corpus.name!r} {len(corpus)}; "
-                f"run `dvc repro` so that both are of one version"
-            )
         self.corpus = corpus
         self.store = store
         self.selection = selection
@@ -238,10 +234,9 @@ def open_data(corpus: Corpus, run: RunParams, needs: frozenset[str]) -> HeadData
     """Batches for a run's head from the cached corpus.
 
     Raises:
-        InputError: the cache is missing or damaged, or does not hold what the run asks for.
+        InputError: the cache is missing, damaged or of another corpus, or lacks what the run asks for.
     """
-    folder = layout.cache_folder(run.corpus)
-    store = FeatureStore.open(folder)
+    store = open_cache(run.corpus, corpus)
     selection = Selection(needs, run_layers(run, store.manifest.layers), run.pooling)
     if "tokens" in needs and store.manifest.tokens == "none":
         raise InputError(
@@ -255,8 +250,8 @@ def run_layers(run: RunParams, cached: tuple[int, ...]) -> tuple[int, ...]:
     """Absolute numbers of the layers a run reads, ascending; the topmost cached one where it names none."""
     if run.layers is None:
         return cached[-1:]
-    total = int(read_json(layout.encoder_file(run.corpus))["layers_total"])
-    return absolute_layers(run.layers, total)
+    encoder = read_result(layout.encoder_file(run.corpus), CachedEncoder)
+    return absolute_layers(run.layers, encoder.layers_total)
 
 
 def absolute_layers(layers: Sequence[int], total: int) -> tuple[int, ...]:

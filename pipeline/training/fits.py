@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from features.errors import InputError
-from pipeline.project.files import read_json
 
 
 class DivergedError(InputError):
@@ -47,11 +45,3 @@ class Fit:
     def validation_accuracy(self) -> float:
         """Accuracy on the validation split at the epoch that was kept."""
         return self.epochs[self.best].validation_accuracy
-
-
-def read_fits(path: Path) -> dict[int, Fit]:
-    """The trainings of a run by seed, in the order they were made."""
-    return {
-        int(seed): Fit(**{**fit, "epochs": tuple(Epoch(**epoch) for epoch in fit["epochs"])})
-        for seed, fit in read_json(path).items()
-    }

@@ -155,7 +155,7 @@ def _run(corpus: Corpus, params: Params, name: str, attends: bool, place: int) -
         fits={seed: Fit(epochs, 2, 3.25 + place, 100.0) for seed in run.seeds},
         evaluation=Evaluation(
             name, corpus.name, run.head, run.task, "round" if run.task == "regress" else "argmax",
-            seeds, groups, 5000, 1_234_567,
+            seeds, groups, 5000, 1_234_567, None,
         ),
         by_seed=by_seed,
         heatmaps=_heatmaps(name, corpus, by_seed[0]) if attends else Heatmaps(name, False, ()),

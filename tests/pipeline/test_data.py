@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,12 @@ import pytest
 import torch
 
 from features.errors import InputError
-from pipeline.training.data import HeadData, absolute_layers
-from tests.pipeline.demo import make_corpus, make_data
+from features.store.extraction import extract
+from pipeline.project import layout
+from pipeline.project.files import write_result
+from pipeline.project.origin import CachedEncoder, open_cache
+from pipeline.training.data import absolute_layers
+from tests.pipeline.demo import RatingEncoder, make_corpus, make_data
 
 BOTH = frozenset({"pooled", "tokens"})
 
@@ -53,11 +58,24 @@ def test_an_epoch_sees_every_row_once(tmp_path: Path, seed: int | None) -> None:
         assert batch.labels.tolist() == corpus.label[batch.rows].tolist()
 
 
-def test_a_cache_of_another_version_is_refused(tmp_path: Path) -> None:
-    """A corpus and a cache with different numbers of rows do not belong together."""
-    _, data = make_data(tmp_path, BOTH)
-    with pytest.raises(InputError, match="120 rows and corpus 'demo' 30"):
-        HeadData(make_corpus(30), data.store, data.selection)
+@pytest.mark.parametrize("change", ["order", "labels", "splits"])
+def test_a_cache_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Rows in another order, other labels or other splits do not belong to the cache of as many rows."""
+    monkeypatch.chdir(tmp_path)
+    corpus = make_corpus()
+    folder = layout.cache_folder("demo")
+    extract(corpus.texts, corpus.text, RatingEncoder(), layout.store(), folder, lambda line: None)
+    write_result(layout.encoder_file("demo"), CachedEncoder(2, 9, "fake", corpus.digest))
+    assert len(open_cache("demo", corpus).rows) == len(corpus)
+    other = {
+        "order": replace(corpus, texts=corpus.texts[::-1]),
+        "labels": replace(corpus, labels=replace(corpus.labels, names=corpus.labels.names[::-1])),
+        "splits": replace(corpus, split=corpus.split[::-1].copy()),
+    }[change]
+    with pytest.raises(InputError, match=r"made from another version of its corpus.*run `dvc repro`"):
+        open_cache("demo", other)
 
 
 def test_layers_count_from_either_end() -> None:

@@ -12,8 +12,8 @@ from pipeline.evaluate import at_unit_temperature, measure_groups, short_metrics
 from pipeline.evaluation.calibration import Calibrated, Calibration, calibration
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
-from pipeline.evaluation.results import Evaluation, SeedMetrics, read_evaluation
-from pipeline.project.files import write_json
+from pipeline.evaluation.results import Evaluation, SeedMetrics
+from pipeline.project.files import read_result, write_result
 from tests.pipeline.demo import make_corpus
 
 
@@ -50,9 +50,9 @@ def test_an_evaluation_survives_its_file(tmp_path: Path) -> None:
         SeedMetrics(13, metrics, {"thresholds": metrics}, metrics, None),
         SeedMetrics(14, metrics, {}, metrics, found),
     )
-    saved = Evaluation("r", "c", "linear", "regress", "round", seeds, (), 10, 1000)
-    write_json(tmp_path / "e.json", saved)
-    loaded = read_evaluation(tmp_path / "e.json")
+    saved = Evaluation("r", "c", "linear", "regress", "round", seeds, (), 10, 1000, None)
+    write_result(tmp_path / "e.json", saved)
+    loaded = read_result(tmp_path / "e.json", Evaluation)
     assert loaded.seeds[0].decodings["thresholds"].accuracy == 1.0
     assert loaded.metrics.rating is not None
     assert math.isnan(loaded.metrics.rating.qwk)

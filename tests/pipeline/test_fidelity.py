@@ -19,7 +19,7 @@ from pipeline.commands import fidelity
 from pipeline.commands.fidelity import check, fill
 from pipeline.evaluation.results import Fidelity, read_fidelity
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import write_result
 from tests.features.tiny_models import ARCHITECTURES, write_tiny, write_tiny_masked
 
 ENCODERS = Path(__file__).parents[2] / "encoders"
@@ -162,7 +162,7 @@ def test_what_was_found_is_read_again(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     assert read_fidelity("demo") is None
     found = Fidelity("demo", "m", "int8", "bfloat16", "", 4, 1000, 0.912, 0.914, 0.995)
-    write_json(layout.fidelity_file("demo"), found)
+    write_result(layout.fidelity_file("demo"), found)
     assert read_fidelity("demo") == found
     assert found.line == (
         "the masked-LM head names 91.20% of 1,000 cached tokens (int8), 91.40% of the same in float32; "

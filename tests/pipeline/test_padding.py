@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ from pipeline.commands.padding_results import (
     speedups,
 )
 from pipeline.project import layout
-from pipeline.project.files import read_json
 from pipeline.project.params import TrainingParams
 from tests.features.tiny_models import write_tiny
 
@@ -52,7 +52,7 @@ def written(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_encoder_meets_every_strategy(written: Path) -> None:
     """The JSON holds a line for each, with times, useful shares and equal vectors."""
-    report = read_json(written / "padding.json")
+    report = json.loads((written / "padding.json").read_text("utf-8"))
     assert [(line["encoder"], line["cost"]["strategy"]) for line in report["lines"]] == [
         (encoder, strategy) for encoder in ("en", "small") for strategy in STRATEGIES
     ]
@@ -69,7 +69,7 @@ def test_every_encoder_meets_every_strategy(written: Path) -> None:
 
 def test_strategies_agree_about_the_head(written: Path) -> None:
     """Vectors equal but for rounding give heads of the same accuracy."""
-    lines = read_json(written / "padding.json")["lines"]
+    lines = json.loads((written / "padding.json").read_text("utf-8"))["lines"]
     for encoder in ("en", "small"):
         of_one = [line["head"]["accuracy"] for line in lines if line["encoder"] == encoder]
         assert max(of_one) - min(of_one) <= 0.1 + 1e-9  # one of a few rows

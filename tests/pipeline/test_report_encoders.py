@@ -12,7 +12,7 @@ import pytest
 from features.store.cost import EncodeCost
 from pipeline.evaluation.headlines import headline_interval
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import write_result
 from pipeline.report.best import best_of, best_run
 from pipeline.report.encoders import EncoderGroup, encoder_groups, front_page, round_range
 from pipeline.report.front import front_of, read_front
@@ -52,7 +52,7 @@ def groups_of(*corpora: CorpusResults) -> tuple[EncoderGroup, ...]:
 
 
 def measured(name: str, seconds: float) -> None:
-    write_json(layout.encode_cost_file(name), EncodeCost(120, 9000, seconds, ("cpu, 1 thread",)))
+    write_result(layout.encode_cost_file(name), EncodeCost(120, 9000, seconds, ("cpu, 1 thread",)))
 
 
 def test_the_same_rows_under_two_encoders_stand_together(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from features.errors import InputError
 from features.store.extraction import extract
 from heads.parts.saving import HeadError, load_head
 from pipeline import baselines, evaluate, explore, prepare, train
-from pipeline.evaluation.attention import read_heatmaps
-from pipeline.evaluation.results import read_evaluation
+from pipeline.evaluation.attention import Heatmaps
+from pipeline.evaluation.results import Evaluation
 from pipeline.project import layout
-from pipeline.project.files import write_json
+from pipeline.project.files import read_result, write_result
+from pipeline.project.origin import CachedEncoder
 from pipeline.report.__main__ import write_corpus_page, write_front_page
 from tests.pipeline.demo import RatingEncoder, make_corpus
 
@@ -75,8 +76,8 @@ def encode(corpus: Corpus) -> None:
     """What the extract stage leaves, with an encoder that is a function of the text."""
     folder = layout.cache_folder("films")
     summary = extract(corpus.texts, corpus.text, RatingEncoder(), Path("store"), folder, lambda line: None)
-    write_json(layout.extraction_file("films"), summary)
-    write_json(folder / "encoder.json", {"layers_total": 2, "parameters": 4242, "model": "fake"})
+    write_result(layout.extraction_file("films"), summary)
+    write_result(layout.encoder_file("films"), CachedEncoder(2, 4242, "fake", corpus.digest))
 
 
 def visible(page: Path) -> str:
@@ -89,7 +90,7 @@ def test_the_pages_say_what_the_stages_found(project: Path) -> None:
     write_front_page()
     page, front = visible(layout.REPORTS / "films.html"), visible(layout.REPORTS / "index.html")
     for run in RUNS:
-        found = read_evaluation(layout.RunFolder("films", run).evaluation / "evaluation.json")
+        found = read_result(layout.RunFolder("films", run).evaluation / "evaluation.json", Evaluation)
         accuracy = sum(seed.metrics.accuracy for seed in found.seeds) / len(found.seeds)
         assert f"{run}" in page
         assert f"{accuracy * 100:.1f} %" in page
@@ -104,7 +105,7 @@ def test_the_pages_say_what_the_stages_found(project: Path) -> None:
 def test_the_deletion_test_reaches_the_page(project: Path) -> None:
     """What the attention stage measured of an attentive head stands on the page with its interval."""
     write_corpus_page("films")
-    found = read_heatmaps(layout.RunFolder("films", "films-attn").evaluation / "attention.json")
+    found = read_result(layout.RunFolder("films", "films-attn").evaluation / "attention.json", Heatmaps)
     assert found.deletion is not None
     page = visible(layout.REPORTS / "films.html")
     for step in found.deletion.steps:
@@ -116,6 +117,18 @@ def test_folders_of_removed_runs_are_not_read(project: Path) -> None:
     shutil.copytree(project / "out/runs/films/films-attn", project / "out/runs/films/films-stale")
     write_corpus_page("films")
     assert "films-stale" not in (layout.REPORTS / "films.html").read_text("utf-8")
+
+
+def test_figures_of_other_params_are_refused(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that params.yaml describes otherwise by now is not shown under its new description."""
+    shutil.copytree(project, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    settings = Path("params.yaml")
+    settings.write_text(settings.read_text("utf-8").replace("hops: 2", "hops: 3"), "utf-8")
+    with pytest.raises(InputError, match=r"evaluation of run 'films-attn'.*options\.hops was 2 and is 3"):
+        write_corpus_page("films")
 
 
 @pytest.mark.parametrize("rate", ["1.0e6", "0.001"])
@@ -130,7 +143,9 @@ def test_a_diverged_run_is_named_and_all_others_reported(
     shutil.copytree(project, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
     settings = Path("params.yaml")
-    settings.write_text(settings.read_text("utf-8").replace("epochs: 4", f"epochs: 4, learning_rate: {rate}"))
+    hops = "options: {hops: 2}"
+    changed = settings.read_text("utf-8").replace(hops, f"{hops}, training: {{learning_rate: {rate}}}")
+    settings.write_text(changed, "utf-8")
     if rate == "0.001":
         monkeypatch.setattr("heads.tasks.regress.F.mse_loss", lambda a, b: (a.sum() + b.sum()) * float("nan"))
     for stage in (train, evaluate):
@@ -180,7 +195,7 @@ def test_the_front_page_needs_the_pages_alone(project: Path) -> None:
     try:
         write_front_page()
         assert (layout.REPORTS / "index.html").read_bytes() == page
-        with pytest.raises(InputError, match="missing; run `dvc repro`"):
+        with pytest.raises(InputError, match=r"corpus\.h5 cannot be opened.*run `dvc repro`"):
             write_corpus_page("films")
     finally:
         for folder in hidden:
