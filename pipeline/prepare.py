@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from features.corpus.ingest import Ingested, SplitPlan, ingest
+from features.corpus.ingest import STRAY_QUOTE, Ingested, Reject, SplitPlan, ingest
 from features.corpus.labels import LabelMap, class_labels, rating_labels
 from features.corpus.rows import Columns
 from features.corpus.splits import SPLITS
 from features.corpus.tables import TableFormat
 from features.errors import InputError
 from pipeline.project import layout
-from pipeline.project.files import write_csv, write_result
+from pipeline.project.files import write_result
 from pipeline.project.params import CorpusParams, load_params
 from pipeline.project.stage import log, run_stage
 
@@ -100,20 +101,28 @@ def main(name: str) -> None:
     params = load_params().corpus(name)
     folder = layout.corpus_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
-    result = read(name, params, folder)
-    result.corpus.save(folder / "corpus.h5")
-    write_csv(folder / "rejects.csv", ("file", "row", "line", "reason", "content"), result.rejects)
+    with _table_of_rejects(folder / "rejects.csv") as reject:
+        result = read(name, params, folder, reject)
+        result.corpus.save(folder / "corpus.h5")
     summary = summarise(result)
     write_result(folder / "summary.json", summary)
+    rejected = sum(summary.rejected.values())
     log.info(
         "%s: %d of %d rows used (%s), %d rejected%s",
         name,
         summary.rows,
         summary.read,
         ", ".join(f"{split} {count}" for split, count in summary.splits.items()),
-        len(result.rejects),
-        f": see {folder / 'rejects.csv'}" if result.rejects else "",
+        rejected,
+        f": see {folder / 'rejects.csv'}" if rejected else "",
     )
+    if strays := summary.rejected.get(STRAY_QUOTE):
+        log.info(
+            "%s: %d rows have a quote that encloses nothing; if quotes are plain characters in this file, "
+            "set `columns.quoted: false`",
+            name,
+            strays,
+        )
     for setting, count in summary.left_out.items():
         log.info("%s: %d rows left out by `%s`", name, count, setting)
     if summary.leaked_texts:
@@ -126,7 +135,9 @@ def main(name: str) -> None:
         )
 
 
-def read(name: str, params: CorpusParams, folder: Path) -> Ingested:
+def read(
+    name: str, params: CorpusParams, folder: Path, reject: Callable[[Reject], object] = lambda row: None
+) -> Ingested:
     """Read a declared corpus; its texts lie in a nameless file in `folder` until they are saved."""
     files = source_files(params)
     size = sum(path.stat().st_size for path in files.values() if path.is_file())
@@ -139,8 +150,9 @@ def read(name: str, params: CorpusParams, folder: Path) -> Ingested:
             label_map(params),
             split_plan(params),
             params.language,
+            reject=reject,
             folder=folder,
-            progress=lambda done: bar.update(done - bar.n),
+            progress=bar.update,
         )
 
 
@@ -160,7 +172,7 @@ def summarise(result: Ingested) -> Summary:
         rows=len(corpus),
         unique_texts=len(corpus.texts),
         read=result.read,
-        rejected=dict(Counter(reject.reason for reject in result.rejects).most_common()),
+        rejected=dict(result.rejected),
         splits={split: len(corpus.rows(split)) for split in SPLITS},
         labels=labels,
         groups=len(corpus.groups),
@@ -169,6 +181,21 @@ def summarise(result: Ingested) -> Summary:
         conflicting_texts=int((np.bincount(pairs // size) > 1).sum()),
         left_out=dict(result.left_out),
     )
+
+
+@contextmanager
+def _table_of_rejects(path: Path) -> Iterator[Callable[[Reject], object]]:
+    """A table that is filled row by row, since millions may be rejected, and is whole or not there."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        # Half a surrogate pair, which some encodings let through and no file can hold, becomes a mark.
+        with partial.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("file", "row", "line", "reason", "content"))
+            yield writer.writerow
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

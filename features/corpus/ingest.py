@@ -1,20 +1,23 @@
-"""From a declared source to a corpus: every row is either used or written down with the reason it is not."""
+"""From a declared source to a corpus: every row is used, left out by a setting, or rejected with a reason."""
 
 from __future__ import annotations
 
+import hashlib
+import mmap
+import tempfile
+from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from features.corpus.collecting import Collector, Reject, Rejects, Rows, Spool
 from features.corpus.corpus import Corpus
 from features.corpus.labels import LabelMap
-from features.corpus.rows import ONLY, Columns, Row, RowParser, nothing_wanted
+from features.corpus.rows import UNKNOWN_LABEL, Columns, Row, RowParser
 from features.corpus.splits import (
     SPLITS,
     TRAIN,
@@ -22,123 +25,17 @@ from features.corpus.splits import (
     assign_splits,
     audit_leaks,
     hold_out,
+    name_hashes,
+    renumber,
     sample_rows,
 )
-from features.corpus.tables import Block, Table
+from features.corpus.tables import Table
+from features.corpus.texts import StoredTexts, Strings
 from features.errors import InputError
 
-Files = Mapping[str | None, Path]
-Progress = Callable[[int], None]
-
-_EXCERPT = 200  # characters of a rejected row that are kept for people to recognise it
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """What a source holds.
-
-    rows: those that can be used. rejects: those that cannot. left_out: number of those that were not wanted,
-    by the setting that says so.
-    """
-
-    rows: Rows
-    rejects: Rejects
-    left_out: Mapping[str, int]
-
-
-@dataclass
-class _Seen:
-    left_out: Counter[str] = field(default_factory=Counter)
-    unknown: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    values: dict[str, Counter[str]] = field(default_factory=dict)
-    wanted: int = 0
-
-
-def read_source(
-    name: str,
-    files: Files,
-    columns: Columns,
-    label_map: LabelMap,
-    folder: Path | None,
-    progress: Progress,
-) -> Reading:
-    """Read all files; see `features.corpus.ingest.ingest`.
-
-    Raises:
-        InputError: a missing file or column, an unknown label (unless rejected), or no usable row.
-    """
-    seen = _Seen()
-    parsers = _parsers(files, columns, label_map, seen)
-    with Collector(columns.pair is not None, folder) as collector, Spool(folder) as rejects:
-        done = 0
-        for table, parser in parsers:
-            for block in table.blocks():
-                numbers, rows, bad = _sorted(block, table, parser, seen)
-                collector.add(numbers, rows)
-                rejects.add(bad)
-                progress(done + block.read)
-            done += table.path.stat().st_size
-            seen.wanted += parser.wanted.passed
-            for column, counts in parser.wanted.values.items():
-                seen.values.setdefault(column, Counter()).update(counts)
-        _check(name, files, columns, label_map, seen, len(collector))
-        return Reading(collector.rows(), Rejects(rejects.strings()), dict(seen.left_out))
-
-
-def _parsers(
-    files: Files, columns: Columns, label_map: LabelMap, seen: _Seen
-) -> list[tuple[Table, RowParser]]:
-    """All files are opened before the first is read through."""
-    tables = [(split, Table(path, columns.form)) for split, path in files.items()]
-    return [(table, RowParser(table, columns, label_map, split, seen.unknown)) for split, table in tables]
-
-
-def _sorted(
-    block: Block, table: Table, parser: RowParser, seen: _Seen
-) -> tuple[Sequence[int], Sequence[Row], Sequence[bytes]]:
-    numbers: list[int] = []
-    rows: list[Row] = []
-    rejects: list[bytes] = []
-    filtered = parser.wanted.any
-    for number, (line, fields) in enumerate(block.records, start=block.number):
-        if filtered and (refusal := parser.refusal(fields)):
-            seen.left_out[refusal] += 1
-            continue
-        parsed = parser.parse(fields)
-        if isinstance(parsed, Row):
-            numbers.append(number)
-            rows.append(parsed)
-            continue
-        seen.reasons[parsed] += 1
-        excerpt = table.separator.join(fields)[:_EXCERPT]
-        rejects.append(Reject(table.path.name, number, line, parsed, excerpt).encoded())
-    return numbers, rows, rejects
-
-
-def _check(name: str, files: Files, columns: Columns, label_map: LabelMap, seen: _Seen, usable: int) -> None:
-    where = ", ".join(map(str, files.values()))
-    if seen.unknown and not columns.reject_unknown:
-        shown = ", ".join(f"{spelling!r} ({count} rows)" for spelling, count in seen.unknown.most_common(5))
-        raise InputError(
-            f"{len(seen.unknown)} unknown labels in column {columns.label!r} of {where}: {shown}; "
-            f"expected {', '.join(sorted(label_map.codes))}; declare them under `labels:` "
-            f"or set `columns.unknown: reject`"
-        )
-    if usable:
-        return
-    if seen.left_out[ONLY] and not seen.wanted:
-        raise nothing_wanted(where, columns.only, seen.values)
-    reasons = "; ".join(f"{reason}, {count}" for reason, count in seen.reasons.most_common(3))
-    raise InputError(
-        f"{where} has no usable row ({seen.reasons.total()} rejected: "
-        f"{reasons or 'it holds a header only'}); check `columns:` and `labels:` of corpus {name!r}"
-    )
-
-
-__all__ = ["Columns", "Ingested", "Reject", "SplitPlan", "ingest"]
-
 ROWS, REPEATS = "split.rows", "split.repeats"
+STRAY_QUOTE = "stray quote"
+_EXCERPT = 200  # characters of a rejected row that are kept for people to recognise it
 
 
 @dataclass(frozen=True)
@@ -161,31 +58,43 @@ class SplitPlan:
     repeats: Literal["move", "drop"] = "move"
 
 
+class Reject(NamedTuple):
+    """A row that is not used: file, record number, first line, reason, and the start of its fields."""
+
+    file: str
+    number: int
+    line: int
+    reason: str
+    excerpt: str
+
+
 @dataclass(frozen=True, eq=False)
 class Ingested:
-    """What came of a source: the corpus, the rejected rows, and the audit of its split.
+    """What came of a source: the corpus, the audit of its split, and where the other rows went.
 
-    read: rows of the source. left_out: rows that were not asked for, by the setting that says so. Each row
-    read is used, rejected or left out.
+    read: rows of the source. rejected: rows by the reason why they cannot be used, the most frequent first.
+    left_out: rows that were not asked for, by the setting that says so. Each row read is used, rejected or
+    left out.
     """
 
     corpus: Corpus
-    rejects: Rejects
     audit: LeakAudit
     read: int
+    rejected: Mapping[str, int]
     left_out: Mapping[str, int]
 
 
 def ingest(
     name: str,
-    files: Files,
+    files: Mapping[str | None, Path],
     columns: Columns,
     label_map: LabelMap,
     plan: SplitPlan,
     language: str,
     *,
+    reject: Callable[[Reject], object] = lambda row: None,
     folder: Path | None = None,
-    progress: Progress = lambda done: None,
+    progress: Callable[[int], object] = lambda more: None,
 ) -> Ingested:
     """Read, clean, split and audit; memory grows with the number of rows and of groups, not with the texts.
 
@@ -196,20 +105,20 @@ def ingest(
         label_map: how the label column becomes label values.
         plan: sizes and seed of the split.
         language: `en` or `zh`.
+        reject: called with each row that cannot be used, as they are read.
         folder: where texts lie until the corpus is saved, on a disk with room for them; None is the
             system's folder for temporary files, which may be memory.
-        progress: called with the bytes of all files read so far.
+        progress: called now and then with the bytes of the files read since it was called last.
 
     Raises:
-        InputError: a missing file or column, an unknown label (unless rejected), or no usable row.
+        InputError: a missing file or column, an unknown label (unless rejected), no usable row, or an empty
+            split.
     """
-    reading = read_source(name, files, columns, label_map, folder, progress)
-    rows = reading.rows
-    read = len(rows) + len(reading.rejects) + sum(reading.left_out.values())
-    left_out = dict(reading.left_out)
+    rows, rejected, left_out = _read(files, columns, label_map, reject, folder, progress)
+    read = len(rows) + rejected.total() + left_out.total()
     if plan.rows is not None and plan.rows < len(rows):
         left_out[ROWS] = len(rows) - plan.rows
-        rows = rows.take(sample_rows(rows.by_text(), plan.rows, plan.seed))
+        rows = rows.take(sample_rows(rows.text, rows.text_hashes(plan.seed, "sample"), plan.rows))
     rows, codes, audit = _split(rows, plan)
     if audit.dropped:
         left_out[REPEATS] = audit.dropped
@@ -222,18 +131,189 @@ def ingest(
         label=rows.label,
         split=codes,
         number=rows.number,
-        groups=tuple(rows.groups),
+        groups=rows.groups,
         group=rows.group,
     )
-    return Ingested(corpus, reading.rejects, audit, read, left_out)
+    return Ingested(corpus, audit, read, dict(rejected.most_common()), dict(left_out))
 
 
-def _split(rows: Rows, plan: SplitPlan) -> tuple[Rows, npt.NDArray[np.int8], LeakAudit]:
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """N usable rows over U different texts and G groups.
+
+    texts: U texts in order of first appearance. keys: (U,) what splits hash: a text, or text, NUL and pair.
+    text: (N,) int64 into `texts`. label, number: (N,) int64. split: (N,) int8, -1 where none is given.
+    group: (N,) int32 into `groups`, -1 for none.
+    """
+
+    texts: StoredTexts
+    keys: Strings
+    groups: tuple[str, ...]
+    text: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    split: npt.NDArray[np.int8]
+    number: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> _Rows:
+        """Some of the rows, with the texts and groups that they use numbered anew by first appearance."""
+        text, first = renumber(self.text[rows])
+        texts = self.text[rows][first]
+        group = self.group[rows]
+        named = group >= 0
+        numbers, first = renumber(group[named])
+        groups = tuple(self.groups[code] for code in group[named][first])
+        group[named] = numbers
+        return _Rows(
+            self.texts.select(texts), self.keys.select(texts), groups, text,
+            self.label[rows], self.split[rows], self.number[rows], group,
+        )  # fmt: skip
+
+    def text_hashes(self, seed: int, salt: str = "split") -> npt.NDArray[np.uint64]:
+        """A number for each text: (U,)."""
+        return name_hashes((key for block in self.keys.blocks() for key in block), seed, salt)
+
+    def groups_as_units(self, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """Group of each row, its text where it has none, and a number for each of these units."""
+        both = np.where(self.group >= 0, self.group, len(self.groups) + self.text)
+        unit, first = renumber(both)
+        groups = name_hashes((group.encode() for group in self.groups), seed, "split")
+        return unit, np.concatenate([groups, self.text_hashes(seed)])[both[first]]
+
+
+class _Collector:
+    """Takes usable rows one at a time: their texts go to a file, 50 bytes of each row stay in memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digests = bytearray()  # 16 bytes of each: two texts share one with a chance of n² / 2^129
+        self._text_size, self._key_size, self._label, self._number = (array("q") for _ in range(4))
+        self._split, self._group = array("b"), array("i")
+        self._groups: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._number)
+
+    def add(self, number: int, row: Row) -> None:
+        key = text = row.text.encode()
+        if row.pair is not None:
+            key = b"%b\x00%b" % (text, row.pair.encode())
+        self._file.write(key)
+        self._digests += hashlib.blake2b(key, digest_size=16).digest()
+        self._text_size.append(len(text))
+        self._key_size.append(len(key))
+        self._label.append(row.label)
+        self._number.append(number)
+        self._split.append(row.split)
+        self._group.append(-1 if row.group is None else self._groups.setdefault(row.group, len(self._groups)))
+
+    def rows(self, paired: bool) -> _Rows:
+        """All rows; their texts are read from the file, which may be closed meanwhile."""
+        text, first = renumber(np.frombuffer(self._digests, "S16"))
+        size, key_size = (np.array(sizes, np.int64) for sizes in (self._text_size, self._key_size))
+        start = (np.cumsum(key_size) - key_size)[first]
+        end, text_end = start + key_size[first], start + size[first]
+        self._file.flush()
+        data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        pairs = Strings(data, text_end + 1, end) if paired else None
+        return _Rows(
+            texts=StoredTexts(Strings(data, start, text_end), pairs),
+            keys=Strings(data, start, end),
+            groups=tuple(self._groups),
+            text=text,
+            label=np.array(self._label, np.int64),
+            split=np.array(self._split, np.int8),
+            number=np.array(self._number, np.int64),
+            group=np.array(self._group, np.int32),
+        )
+
+
+def _read(
+    files: Mapping[str | None, Path],
+    columns: Columns,
+    label_map: LabelMap,
+    reject: Callable[[Reject], object],
+    folder: Path | None,
+    progress: Callable[[int], object],
+) -> tuple[_Rows, Counter[str], Counter[str]]:
+    """The usable rows, the number of rejected ones by reason, and of those left out by setting."""
+    tables = [(Table(path, columns.form), split) for split, path in files.items()]
+    # All files are opened, and all columns found, before the first is read through.
+    parsers = [RowParser(table, columns, label_map, split) for table, split in tables]
+    rejected: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    # The file has no name on disk: nothing is left behind, whatever ends the process.
+    with tempfile.TemporaryFile(buffering=1 << 20, dir=folder) as texts:
+        collector = _Collector(texts)
+        for parser in parsers:
+            table = parser.table
+            for row in table.rows(parser.is_row, progress):
+                if not row.stray and (setting := parser.refusal(row.fields)):
+                    left_out[setting] += 1
+                    continue
+                parsed = STRAY_QUOTE if row.stray else parser.parse(row.fields)
+                if isinstance(parsed, Row):
+                    collector.add(row.number, parsed)
+                    continue
+                rejected[parsed] += 1
+                excerpt = table.separator.join(row.fields)[:_EXCERPT]
+                reject(Reject(table.path.name, row.number, row.line, parsed, excerpt))
+        where = ", ".join(map(str, files.values()))
+        if not columns.reject_unknown:
+            _refuse_unknown(where, columns.label, label_map, rejected)
+        if not len(collector):
+            raise _nothing_usable(where, columns, parsers, rejected)
+        return collector.rows(columns.pair is not None), rejected, left_out
+
+
+def _refuse_unknown(where: str, column: str, label_map: LabelMap, rejected: Counter[str]) -> None:
+    unknown = Counter({reason: n for reason, n in rejected.items() if reason.startswith(UNKNOWN_LABEL)})
+    if unknown:
+        shown = ", ".join(
+            f"{reason.removeprefix(UNKNOWN_LABEL).strip()} ({n} rows)" for reason, n in unknown.most_common(5)
+        )
+        raise InputError(
+            f"{len(unknown)} unknown labels in column {column!r} of {where}: {shown}; "
+            f"expected {', '.join(sorted(label_map.codes))}; declare them under `labels:` "
+            f"or set `columns.unknown: reject`"
+        )
+
+
+def _nothing_usable(
+    where: str, columns: Columns, parsers: list[RowParser], rejected: Counter[str]
+) -> InputError:
+    """The error for a source without a usable row: why, or what the columns of a filter hold most often."""
+    values = {
+        column: sum((parser.values[column] for parser in parsers), Counter[str]()) for column in columns.only
+    }
+    if any(values.values()) and not any(parser.passed for parser in parsers):
+        asked = "; ".join(
+            f"{column!r} in {', '.join(map(repr, only))}" for column, only in columns.only.items()
+        )
+        found = "; ".join(
+            f"{column!r} most often holds "
+            + ", ".join(f"{value[:40]!r} ({n} rows)" for value, n in counts.most_common(5))
+            for column, counts in values.items()
+        )
+        return InputError(f"no row of {where} passes `columns.only` ({asked}); {found}: change the values")
+    reasons = "; ".join(f"{reason}, {count}" for reason, count in rejected.most_common(3))
+    return InputError(
+        f"{where} has no usable row ({rejected.total()} rejected: {reasons or 'it holds a header only'}); "
+        f"check `columns:` and `labels:`"
+    )
+
+
+def _split(rows: _Rows, plan: SplitPlan) -> tuple[_Rows, npt.NDArray[np.int8], LeakAudit]:
     given = rows.split
     if chosen := bool(given[0] < 0):
-        units = rows.by_group() if plan.by_group else rows.by_text()
-        given = assign_splits(units, rows.label, test=plan.test, validation=plan.validation, seed=plan.seed)
-    codes, audit = audit_leaks(rows.by_text(), given)
+        unit, hashes = (
+            rows.groups_as_units(plan.seed) if plan.by_group else (rows.text, rows.text_hashes(plan.seed))
+        )
+        given = assign_splits(unit, hashes, rows.label, test=plan.test, validation=plan.validation)
+    codes, audit = audit_leaks(rows.text, given)
     if plan.repeats == "drop" and audit.moved:
         kept = np.flatnonzero(codes == given)
         rows, codes = rows.take(kept), codes[kept]
@@ -244,5 +324,23 @@ def _split(rows: Rows, plan: SplitPlan) -> tuple[Rows, npt.NDArray[np.int8], Lea
                 f"drop` leaves none; expected some of their own: set `split.repeats: move` or another split"
             )
     if not chosen and SPLITS.index("validation") not in codes:
-        codes = hold_out(rows.by_text(), rows.label, codes, validation=plan.validation, seed=plan.seed)
+        hashes = rows.text_hashes(plan.seed)
+        codes = hold_out(rows.text, hashes, rows.label, codes, validation=plan.validation)
+    for code, split in enumerate(SPLITS):
+        if code not in codes:
+            raise InputError(_empty(split, rows, plan, chosen))
     return rows, codes, audit
+
+
+def _empty(split: str, rows: _Rows, plan: SplitPlan, chosen: bool) -> str:
+    """What is wrong, and what to change, where a split has no row."""
+    if split == "train" or (split == "test" and not chosen):
+        return (
+            f"the {split} split has no row (a text that stands in several splits is moved out of train); "
+            f"expected at least one: give other rows, files or `columns.split_names`"
+        )
+    of = f"{len(rows.groups)} groups" if plan.by_group and chosen else f"{len(rows.texts)} texts"
+    return (
+        f"the {split} split has no row: `split.{split}` is {getattr(plan, split)}, of {of}; expected at "
+        f"least one row: give a larger share, or a whole number such as 1"
+    )

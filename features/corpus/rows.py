@@ -11,7 +11,6 @@ from typing import NamedTuple
 from features.corpus.labels import MISSING, LabelMap
 from features.corpus.splits import SPLITS
 from features.corpus.tables import Table, TableFormat
-from features.errors import InputError
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Zero-width marks, byte-order marks and controls carry no meaning here and would make equal texts unequal.
@@ -54,29 +53,67 @@ class Columns:
 
 
 ONLY, FIRST_OF = "columns.only", "columns.first_of"
+UNKNOWN_LABEL = "unknown label"
 _COUNTED = 10_000  # different values of a column that are counted for a message
+_SHOWN = 40  # characters of a strange label or split
 
 
-class Wanted:
-    """Decides row by row of one file; remembers what it left out.
+class Row(NamedTuple):
+    """What is kept of a row. label, split: codes; split -1 where none is given. group: None for none."""
 
+    text: str
+    pair: str | None
+    label: int
+    group: str | None
+    split: int
+
+
+class RowParser:
+    """Reads the rows of one table.
+
+    split: the split that the whole file is; None where a column says it, or nothing does.
     values: per column of `columns.only` how often each of its values was seen, the first 10,000 of them.
-    passed: rows that were wanted. any: whether there is anything to decide.
+    passed: rows that no filter left out.
+
+    Raises:
+        InputError: a column is missing.
     """
 
-    def __init__(self, table: Table, columns: Columns) -> None:
+    def __init__(self, table: Table, columns: Columns, label_map: LabelMap, split: str | None) -> None:
+        def place(role: str) -> int | None:
+            column = getattr(columns, role)
+            return None if column is None else table.position(column, role)
+
+        self.table = table
+        self._width = len(table.columns)
+        self._text = table.position(columns.text, "text")
+        self._label = table.position(columns.label, "label")
+        self._anchored_label = self._label - (self._width if self._text < self._label else 0)
+        self._pair, self._group, self._split = place("pair"), place("group"), place("split")
+        self._first_of = place("first_of")
         self._only = [
             (table.position(column, f"only.{column}"), frozenset(map(clean_text, wanted)), column)
             for column, wanted in columns.only.items()
         ]
-        self._first_of = None if columns.first_of is None else table.position(columns.first_of, "first_of")
+        self._header = columns.label if columns.form.header else None
+        self._codes = label_map.codes
+        self._split_codes = {spelling: SPLITS.index(split) for spelling, split in columns.split_names.items()}
+        self._given = -1 if split is None else SPLITS.index(split)
         self._seen: set[str] = set()
         self.values: dict[str, Counter[str]] = {column: Counter() for column in columns.only}
         self.passed = 0
-        self.any = bool(self._only) or self._first_of is not None
+
+    def is_row(self, fields: Sequence[str]) -> bool:
+        """Whether the fields of a line, at least as many as there are columns, look like a row by themselves.
+
+        Its label is a declared one, whatever separators its text holds.
+        """
+        return fields[self._anchored_label].strip() in self._codes
 
     def refusal(self, fields: Sequence[str]) -> str | None:
-        """The setting by which a row of the right width is left out; None for one that is wanted."""
+        """The setting by which a row is left out; None for a wanted one, and for one that `parse` rejects."""
+        if self._broken(fields):
+            return None
         refused = False
         for place, wanted, column in self._only:
             value = clean_text(fields[place])
@@ -93,69 +130,9 @@ class Wanted:
         self.passed += 1
         return None
 
-
-def nothing_wanted(
-    files: str, only: Mapping[str, Sequence[str]], values: Mapping[str, Counter[str]]
-) -> InputError:
-    """The error for a filter that no row passes: what the columns hold most often."""
-    asked = "; ".join(f"{column!r} in {', '.join(map(repr, wanted))}" for column, wanted in only.items())
-    found = "; ".join(
-        f"{column!r} most often holds "
-        + ", ".join(f"{value[:40]!r} ({count} rows)" for value, count in counts.most_common(5))
-        for column, counts in values.items()
-    )
-    return InputError(f"no row of {files} passes `columns.only` ({asked}); {found}: change the values")
-
-
-_ROLES = ("text", "label", "pair", "group", "split")
-_SHOWN = 40  # characters of a strange label or split
-
-
-class Row(NamedTuple):
-    """What is kept of a row. label, split: codes; split -1 where none is given. group: None for none."""
-
-    text: str
-    pair: str | None
-    label: int
-    group: str | None
-    split: int
-
-
-class RowParser:
-    """Reads the rows of one file.
-
-    split: the split that the whole file is; None where a column says it, or nothing does.
-    unknown: counts labels that are not declared.
-
-    Raises:
-        InputError: a column is missing.
-    """
-
-    def __init__(
-        self, table: Table, columns: Columns, label_map: LabelMap, split: str | None, unknown: Counter[str]
-    ) -> None:
-        places = {
-            role: table.position(column, role)
-            for role in _ROLES
-            if (column := getattr(columns, role)) is not None
-        }
-        self._width = len(table.columns)
-        self._text, self._label = places["text"], places["label"]
-        self._pair, self._group, self._split = (places.get(role) for role in ("pair", "group", "split"))
-        self._header = columns.label if columns.form.header else None
-        self._codes = label_map.codes
-        self._split_codes = {spelling: SPLITS.index(split) for spelling, split in columns.split_names.items()}
-        self._given = -1 if split is None else SPLITS.index(split)
-        self._unknown = unknown
-        self.wanted = Wanted(table, columns)
-
-    def refusal(self, fields: Sequence[str]) -> str | None:
-        """The setting by which a row is left out, see `Wanted`; broken rows are left to `parse`."""
-        return None if self._unreadable(fields) else self.wanted.refusal(fields)
-
     def parse(self, fields: Sequence[str]) -> Row | str:
         """The row, or the reason it is rejected."""
-        if reason := self._unreadable(fields):
+        if reason := self._broken(fields):
             return reason
         text = clean_text(fields[self._text])
         if not text:
@@ -163,7 +140,8 @@ class RowParser:
         spelling = fields[self._label].strip()
         label = self._codes.get(spelling)
         if label is None:
-            return self._label_reason(spelling)
+            missing = spelling.lower() in MISSING
+            return "no label" if missing else f"{UNKNOWN_LABEL} {spelling[:_SHOWN]!r}"
         split = self._given
         if self._split is not None:
             named = fields[self._split].strip()
@@ -174,15 +152,9 @@ class RowParser:
         group = None if self._group is None else clean_text(fields[self._group]) or None
         return Row(text, pair, label, group, split)
 
-    def _unreadable(self, fields: Sequence[str]) -> str | None:
+    def _broken(self, fields: Sequence[str]) -> str | None:
         if len(fields) != self._width:
             return f"{len(fields)} fields, expected {self._width}"
         if self._header is not None and fields[self._label].strip() == self._header:
             return "the header again"
         return None
-
-    def _label_reason(self, spelling: str) -> str:
-        if spelling.lower() in MISSING:
-            return "no label"
-        self._unknown[spelling[:_SHOWN]] += 1
-        return f"unknown label {spelling[:_SHOWN]!r}"

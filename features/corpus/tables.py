@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from features.errors import InputError
 
-_BLOCK = 8192  # records
-_BLOCK_BYTES = 4 << 20  # of the file; few records make a block where they are long
-_STEP = 64
+MOST_LINES = 1000  # of one record; a quote that stays open for longer is taken for a stray one
+_REPORTED = 4096  # records between two calls of `progress`
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,23 @@ class TableFormat:
 
 
 class RawRow(NamedTuple):
-    """One record: its number (1 is the first after the header), its first line in the file, its fields."""
+    """One record: its number (1 is the first after the header), its first line in the file, its fields.
+
+    stray: a quote opens in this line that encloses nothing; the fields are the line's, read without quotes.
+    """
 
     number: int
     line: int
     fields: tuple[str, ...]
-
-
-class Block(NamedTuple):
-    """Some records on end: many at a time cost less than one by one.
-
-    number: of the first. records: first line in the file and fields of each. read: bytes of the file so far.
-    """
-
-    number: int
-    records: list[tuple[int, Sequence[str]]]
-    read: int
+    stray: bool = False
 
 
 class Table:
-    """A file's columns, and its rows one at a time: memory does not grow with the file."""
+    """A file's columns, and its rows one at a time: memory does not grow with the file.
+
+    Raises:
+        InputError: there is no such file, it is empty, or its encoding or separator cannot be.
+    """
 
     def __init__(self, path: Path, form: TableFormat) -> None:
         if not path.is_file():
@@ -65,86 +62,160 @@ class Table:
         self.path = path
         self._form = form
         self.separator = form.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
-        if len(self.separator) != 1:
-            raise InputError(f"`columns.separator` is {self.separator!r}; expected a single character")
+        if len(self.separator) != 1 or self.separator in '"\r\n':
+            raise InputError(
+                f"`columns.separator` is {self.separator!r}; expected one character, no quote or line end"
+            )
+        try:
+            "".encode(form.encoding)
+        except (LookupError, ValueError):
+            raise InputError(
+                f"`columns.encoding` is {form.encoding!r}, which is none that Python knows; expected a name "
+                f"such as utf-8 or gb18030"
+            ) from None
+        self._field = re.compile(
+            r'"(?P<inside>[^"]*(?:""[^"]*)*)(?P<close>"?)(?P<after>[^S\r\n]*)(?:S|\r\n?|\n|\Z)'
+            r"|[^S\r\n]*(?:S|\r\n?|\n|\Z)".replace("S", re.escape(self.separator))
+        )
         with self._opened() as file:
-            _, first = next(self._records(file), (0, None))
+            first = next(self._records(file, None), None)
         if first is None:
             raise InputError(f"{path} is empty; expected a table with {'a header and ' * form.header}rows")
-        width = len(first)
-        self.columns: tuple[str, ...] = (
-            tuple(name.strip() for name in first) if form.header else tuple(map(str, range(width)))
-        )
+        names = [name.strip() for name in first[1]]
+        self.columns: tuple[str, ...] = tuple(names if form.header else map(str, range(len(names))))
 
     def position(self, column: str, role: str) -> int:
         """Where a column stands.
 
         Raises:
-            InputError: there is no such column; the message lists those there are.
+            InputError: there is no such column, or there are two; the message lists those there are.
         """
-        if column not in self.columns:
+        if (found := self.columns.count(column)) != 1:
+            what = f"{found} columns called" if found else "no column"
             raise InputError(
-                f"{self.path} has no column {column!r} for `columns.{role}`; it has "
+                f"{self.path} has {what} {column!r} for `columns.{role}`; it has "
                 f"{', '.join(map(repr, self.columns))} (separator {self.separator!r})"
+                + "; rename all but one of them"
+                * bool(found)
             )
         return self.columns.index(column)
 
-    def rows(self) -> Iterator[RawRow]:
-        """All records after the header, blank lines left out."""
-        with self._opened() as file:
-            for number, (line, fields) in enumerate(self._body(file), start=1):
-                yield RawRow(number, line, tuple(fields))
+    def rows(
+        self,
+        is_row: Callable[[Sequence[str]], bool] | None = None,
+        progress: Callable[[int], object] = lambda more: None,
+    ) -> Iterator[RawRow]:
+        """All records after the header, blank lines left out.
 
-    def blocks(self, size: int = _BLOCK) -> Iterator[Block]:
-        """The same records, up to `size` at a time, fewer where they are long."""
+        In a quoted file a field may run over several lines. Its opening quote is taken for a stray one where
+        the closing one does not stand at the end of a field, where the record would have `MOST_LINES` lines
+        or more, or where it would swallow rows: a line inside it looks like a row by itself, or both its
+        first and its last line do. Then its first line alone is one record, marked as stray, and reading
+        goes on with the second. So every line of the file is read, and none twice.
+
+        Args:
+            is_row: whether the fields of a line, at least as many as there are columns, look like a row by
+                themselves. Without it, nothing is known to be swallowed.
+            progress: called now and then with the bytes read since it was called last.
+        """
+        reported = 0
         with self._opened() as file:
-            records = self._body(file)
-            number, start = 1, file.buffer.tell()
-            while block := list(islice(records, min(size, _STEP))):
-                while len(block) < size and file.buffer.tell() - start < _BLOCK_BYTES:
-                    more = list(islice(records, min(size - len(block), _STEP)))
-                    if not more:
-                        break
-                    block += more
-                start = file.buffer.tell()
-                yield Block(number, block, start)
-                number += len(block)
+            for number, (line, fields, stray) in enumerate(
+                self._records(file, is_row), start=1 - self._form.header
+            ):
+                if number % _REPORTED == 0:
+                    progress(file.buffer.tell() - reported)
+                    reported = file.buffer.tell()
+                if number:
+                    yield RawRow(number, line, tuple(fields), stray)
+            progress(file.buffer.tell() - reported)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """The file as text; what can go wrong while it is read becomes an `InputError`."""
         csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+        encoding = self._form.encoding
         try:
-            with self.path.open(encoding=self._form.encoding, newline="") as file:
+            with self.path.open(encoding=encoding, newline="") as file:
                 yield file
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
+            found = (
+                f"byte {error.object[error.start]:#04x}, {error.reason}"
+                if isinstance(error, UnicodeDecodeError)
+                else str(error)
+            )
             raise InputError(
-                f"{self.path} is not {self._form.encoding}: byte {error.object[error.start]:#04x} "
-                f"({error.reason}); name its encoding under `columns.encoding`, e.g. gb18030"
-            ) from None
-        except LookupError:
-            raise InputError(
-                f"`columns.encoding` is {self._form.encoding!r}, which Python does not know; "
-                f"expected a name such as utf-8 or gb18030"
+                f"{self.path} is not {encoding} ({found}); name its encoding under `columns.encoding`, e.g. "
+                f"gb18030"
             ) from None
         except csv.Error as error:
             raise InputError(f"{self.path} cannot be read as a table: {error}") from None
 
-    def _body(self, file: Iterator[str]) -> Iterator[tuple[int, Sequence[str]]]:
-        return islice(self._records(file), int(self._form.header), None)
-
-    def _records(self, lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str]]]:
-        """First line and fields of each record that is not blank, the header among them."""
+    def _records(
+        self, file: Iterator[str], is_row: Callable[[Sequence[str]], bool] | None
+    ) -> Iterator[tuple[int, Sequence[str], bool]]:
+        """First line, fields, and whether it is stray, of each record that is not blank, header included."""
         quoted = self._form.quoted if self._form.quoted is not None else self.separator == ","
-        if quoted:
-            return _non_empty(csv.reader(lines, delimiter=self.separator))
-        stripped = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, start=1))
-        return ((number, line.split(self.separator)) for number, line in stripped if line)
+        if not quoted:
+            stripped = ((number, line.rstrip("\r\n")) for number, line in enumerate(file, start=1))
+            yield from ((number, line.split(self.separator), False) for number, line in stripped if line)
+            return
+        lines = _Lines(file)
+        reader = csv.reader(lines, delimiter=self.separator)
+        number = 1
+        while lines.start():
+            fields = next(reader)
+            record = lines.record
+            if stray := len(record) > 1 and self._swallows(record, is_row):
+                fields = record[0].rstrip("\r\n").split(self.separator)
+                lines.read_again(record[1:])
+            if fields:
+                yield number, fields, stray
+            number += 1 if stray else len(record)
+
+    def _swallows(self, record: list[str], is_row: Callable[[Sequence[str]], bool] | None) -> bool:
+        """Whether the quote that joins these lines is a stray one, see `rows`."""
+        if len(record) >= MOST_LINES:
+            return True
+        if is_row is not None:
+            width = len(self.columns)
+            rows = [
+                line.count(self.separator) >= width - 1
+                and len(fields := next(csv.reader((line,), delimiter=self.separator))) >= width
+                and is_row(fields)
+                for line in record
+            ]
+            if any(rows[1:-1]) or (rows[0] and rows[-1]):
+                return True
+        return any(
+            ("\n" in inside or "\r" in inside) and (not field["close"] or field["after"])
+            for field in self._field.finditer("".join(record))
+            if (inside := field["inside"])
+        )
 
 
-def _non_empty(reader: Any) -> Iterator[tuple[int, Sequence[str]]]:
-    last = 0
-    for fields in reader:
-        line, last = last + 1, reader.line_num
-        if fields:
-            yield line, fields
+class _Lines(Iterator[str]):
+    """The lines of a file for `csv.reader`; those of the record under way can be read again."""
+
+    def __init__(self, file: Iterator[str]) -> None:
+        self._file = file
+        self._again: deque[str] = deque()
+        self.record: list[str] = []
+
+    def __next__(self) -> str:
+        if len(self.record) == MOST_LINES:
+            raise StopIteration  # the reader takes it for the end of the file and gives what it has
+        line = self._again.popleft() if self._again else next(self._file)
+        self.record.append(line)
+        return line
+
+    def start(self) -> bool:
+        """Begin a record; False at the end of the file."""
+        self.record = []
+        if not self._again:
+            self._again.extend(line for line in [next(self._file, None)] if line is not None)
+        return bool(self._again)
+
+    def read_again(self, lines: Sequence[str]) -> None:
+        """Put lines back, to be read next."""
+        self._again.extendleft(reversed(lines))

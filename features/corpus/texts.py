@@ -90,18 +90,6 @@ class Strings(Sequence[str]):
         """The strings at positions `chosen`, in that order."""
         return Strings(self._data, self._start[chosen], self._end[chosen])
 
-    def followed_by(self, other: Strings) -> Strings:
-        """These strings and then those of another that lies in the same bytes."""
-        if other._data is not self._data:
-            raise ValueError("strings of different places cannot be joined")
-        start, end = np.concatenate([self._start, other._start]), np.concatenate([self._end, other._end])
-        return Strings(self._data, start, end)
-
-    def cut(self, sizes: npt.NDArray[np.int64]) -> tuple[Strings, Strings]:
-        """The first `sizes` bytes of each string, and what follows the one byte after them."""
-        middle = self._start + sizes
-        return Strings(self._data, self._start, middle), Strings(self._data, middle + 1, self._end)
-
     def blocks(self) -> Iterator[list[bytes]]:
         """The UTF-8 bytes of all strings in order, some thousand at a time, fewer where they are long."""
         first = 0

@@ -147,7 +147,9 @@ def _assign(units: Sequence[str], labels: Sequence[int], plan: SplitPlan) -> lis
     strata: defaultdict[str, list[str]] = defaultdict(list)
     for unit, counter in votes.items():
         strata[min(counter, key=lambda name: (-counter[name], name))].append(unit)
-    quotas = [_quotas(strata, size, len(votes)) for size in (plan.test, plan.validation)]
+    sizes = {label: len(members) for label, members in strata.items()}
+    tests = _quotas(sizes, plan.test, sizes)
+    quotas = (tests, _quotas(sizes, plan.validation, {label: sizes[label] - tests[label] for label in sizes}))
     split_of = {}
     for label, members in strata.items():
         test, validation = (quota[label] for quota in quotas)
@@ -157,12 +159,14 @@ def _assign(units: Sequence[str], labels: Sequence[int], plan: SplitPlan) -> lis
     return [split_of[unit] for unit in units]
 
 
-def _quotas(strata: dict[str, list[str]], size: float | int, total: int) -> dict[str, int]:
+def _quotas(sizes: dict[str, int], size: float | int, room: dict[str, int]) -> dict[str, int]:
+    total = sum(sizes.values())
     count = round(size * total) if isinstance(size, float) else size
-    exact = {label: count * len(members) / total for label, members in strata.items()}
+    exact = {label: count * members / total for label, members in sizes.items()}
     quota = {label: int(share) for label, share in exact.items()}
     while sum(quota.values()) < count:
-        quota[min(quota, key=lambda label: (quota[label] - exact[label], label))] += 1
+        free = [label for label in quota if quota[label] < room[label]]
+        quota[min(free, key=lambda label: (quota[label] - exact[label], label))] += 1
     return quota
 
 

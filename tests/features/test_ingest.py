@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.corpus.corpus import Corpus
-from features.corpus.ingest import Columns, Ingested, SplitPlan, ingest
+from features.corpus.ingest import Columns, Ingested, Reject, SplitPlan, ingest
 from features.corpus.labels import class_labels, rating_labels
 from features.corpus.rows import clean_text
 from features.corpus.tables import TableFormat
@@ -22,7 +23,14 @@ COLUMNS = Columns(text="Comment", label="Star")
 
 
 def read(path: Path, columns: Columns = COLUMNS, plan: SplitPlan = PLAN) -> Ingested:
-    return ingest("demo", {None: path}, columns, RATINGS, plan, "zh")
+    return read_all(path, columns, plan)[0]
+
+
+def read_all(path: Path, columns: Columns = COLUMNS, plan: SplitPlan = PLAN) -> tuple[Ingested, list[Reject]]:
+    rejects: list[Reject] = []
+    result = ingest("demo", {None: path}, columns, RATINGS, plan, "zh", reject=rejects.append)
+    assert result.read == len(result.corpus) + len(rejects) + sum(result.left_out.values())
+    return result, rejects
 
 
 def table(tmp_path: Path, *rows: str, header: str = "Star,Comment") -> Path:
@@ -37,8 +45,8 @@ GOOD = [f"{1 + i % 5},good text {i}" for i in range(20)]
 def test_every_row_is_used_or_rejected_with_its_reason(tmp_path: Path) -> None:
     """Dirty rows are written down with number, line and reason; the clean ones make the corpus."""
     dirty = ["None,no star", "5,<br />", "Star,Comment", "5,one,too many", ",no star either"]
-    result = read(table(tmp_path, *GOOD, *dirty))
-    reasons = [(reject.number, reject.line, reject.reason) for reject in result.rejects]
+    result, rejects = read_all(table(tmp_path, *GOOD, *dirty))
+    reasons = [(reject.number, reject.line, reject.reason) for reject in rejects]
     assert reasons == [
         (21, 22, "no label"),
         (22, 23, "empty text"),
@@ -52,9 +60,9 @@ def test_every_row_is_used_or_rejected_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_field_may_span_lines(tmp_path: Path) -> None:
     """A quoted comment over two lines is one row, and the next row knows its line in the file."""
-    result = read(table(tmp_path, *GOOD, '5,"two\nlines"', "None,x"))
+    result, rejects = read_all(table(tmp_path, *GOOD, '5,"two\nlines"', "None,x"))
     assert Text("two lines") in result.corpus.texts
-    assert result.rejects[0].line == 24
+    assert rejects[0].line == 24
 
 
 def test_unknown_labels_stop_with_their_count_or_reject_on_request(tmp_path: Path) -> None:
@@ -65,7 +73,7 @@ def test_unknown_labels_stop_with_their_count_or_reject_on_request(tmp_path: Pat
     ):
         read(path)
     lenient = read(path, Columns(text="Comment", label="Star", reject_unknown=True))
-    assert [reject.reason for reject in lenient.rejects] == ["unknown label '6'"] * 2
+    assert lenient.rejected == {"unknown label '6'": 2}
 
 
 def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
@@ -96,7 +104,7 @@ def test_another_encoding_is_recognised_and_can_be_declared(tmp_path: Path) -> N
     """A GB18030 file stops with the byte and the remedy, and is read once its encoding is named."""
     path = tmp_path / "data.csv"
     path.write_text("Star,Comment\n" + "\n".join(f"5,很好看{i}" for i in range(9)), "gb18030")
-    with pytest.raises(InputError, match=r"is not utf-8-sig: byte.*gb18030"):
+    with pytest.raises(InputError, match=r"is not utf-8-sig .byte.*gb18030"):
         read(path)
     columns = Columns(text="Comment", label="Star", form=TableFormat(encoding="gb18030"))
     assert Text("很好看0") in read(path, columns).corpus.texts
@@ -123,7 +131,7 @@ def test_pairs_groups_and_given_splits_are_read(tmp_path: Path) -> None:
     assert result.corpus.texts[0] == Text("t1", "p1")
     assert result.corpus.groups == ("g1", "g2", "g0")
     assert result.corpus.row_texts(result.corpus.rows("test")) == ["t4 p4"]
-    assert result.rejects[0].reason == "unknown split 'other'"
+    assert result.rejected == {"unknown split 'other'": 1}
 
 
 def test_given_files_are_splits_and_leaks_between_them_are_mended(tmp_path: Path) -> None:
@@ -147,6 +155,39 @@ def test_held_out_groups_share_no_group_with_train(tmp_path: Path) -> None:
     sides = [set(corpus.group[corpus.rows(split)].tolist()) for split in ("train", "validation", "test")]
     assert all(sides)
     assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
+
+
+def test_five_groups_leave_no_empty_validation_split(tmp_path: Path) -> None:
+    """A share that comes to no group is refused with what to change; one group is enough."""
+    rows = [f"{1 + i % 5},text {i},movie {i % 5}" for i in range(200)]
+    path = table(tmp_path, *rows, header="Star,Comment,Movie")
+    columns = Columns(text="Comment", label="Star", group="Movie")
+    message = r"validation split has no row: `split.validation` is 0.1, of 5 groups.*whole number such as 1"
+    with pytest.raises(InputError, match=message):
+        read(path, columns, SplitPlan(test=0.2, validation=0.1, by_group=True))
+    corpus = read(path, columns, SplitPlan(test=0.2, validation=1, by_group=True)).corpus
+    assert [len(corpus.rows(split)) for split in ("train", "validation", "test")] == [120, 40, 40]
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (SplitPlan(test=0.0, validation=1), "test split has no row: `split.test` is 0.0, of 20 texts"),
+        (SplitPlan(test=1, validation=0.01), "validation split has no row: `split.validation` is 0.01"),
+        (SplitPlan(test=15, validation=5), "leaves none of the 20 for training"),
+    ],
+)
+def test_a_split_without_a_row_is_refused(tmp_path: Path, plan: SplitPlan, message: str) -> None:
+    """Whichever split stays empty, the message names the setting."""
+    with pytest.raises(InputError, match=message):
+        read(table(tmp_path, *GOOD), plan=plan)
+
+
+def test_given_splits_without_test_rows_are_refused(tmp_path: Path) -> None:
+    """A split column that holds no test row is answered with where to look."""
+    path = table(tmp_path, *(f"{row},train" for row in GOOD), header="Star,Comment,Part")
+    with pytest.raises(InputError, match=r"the test split has no row.*split_names"):
+        read(path, Columns(text="Comment", label="Star", split="Part"))
 
 
 def test_unquoted_text_files_without_header_are_read(tmp_path: Path) -> None:
@@ -244,8 +285,5 @@ def test_any_bytes_end_in_a_corpus_or_one_clear_line(
     """Whatever a file holds, reading it gives a corpus or an error for the user, never a crash."""
     path = tmp_path_factory.mktemp("fuzz") / "data.csv"
     path.write_bytes(b"Star,Comment\n" + data)
-    try:
-        result = read(path)
-    except InputError:
-        return
-    assert len(result.corpus) + len(result.rejects) == result.read
+    with contextlib.suppress(InputError):
+        read(path)

@@ -18,13 +18,20 @@ from features.corpus.splits import (
     unit_hash,
 )
 from features.errors import InputError
+from tests.features.units import units
 
 TEXTS = [f"text {i}" for i in range(1000)]
 LABELS = [i % 5 for i in range(1000)]
 
 
-def split(texts: list[str] = TEXTS, labels: list[int] = LABELS, seed: int = 1) -> np.ndarray:
-    return assign_splits(texts, labels, test=0.2, validation=0.1, seed=seed)
+def split(
+    texts: list[str] = TEXTS,
+    labels: list[int] = LABELS,
+    seed: int = 1,
+    test: float | int = 0.2,
+    validation: float | int = 0.1,
+) -> np.ndarray:
+    return assign_splits(*units(texts, seed), np.array(labels), test=test, validation=validation)
 
 
 def test_sizes_are_exact_and_every_label_has_its_share() -> None:
@@ -37,7 +44,7 @@ def test_sizes_are_exact_and_every_label_has_its_share() -> None:
 
 def test_whole_numbers_are_numbers_of_texts() -> None:
     """An int as a size counts texts instead of being a share."""
-    codes = assign_splits(TEXTS, LABELS, test=7, validation=3, seed=1)
+    codes = split(test=7, validation=3)
     assert Counter(codes.tolist()) == {TRAIN: 990, VALIDATION: 3, TEST: 7}
 
 
@@ -65,7 +72,7 @@ def test_a_repeated_text_stands_in_one_split(rows: list[tuple[str, int]]) -> Non
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     if len(set(texts)) < 3:
         return
-    codes = assign_splits(texts, labels, test=1, validation=1, seed=3)
+    codes = split(texts, labels, 3, test=1, validation=1)
     seen: dict[str, int] = {}
     for text, code in zip(texts, codes.tolist(), strict=True):
         assert seen.setdefault(text, code) == code
@@ -74,13 +81,13 @@ def test_a_repeated_text_stands_in_one_split(rows: list[tuple[str, int]]) -> Non
 def test_sizes_that_leave_nothing_to_train_are_refused() -> None:
     """A test split of everything is an error that names both sizes."""
     with pytest.raises(InputError, match="900 test and 100 validation"):
-        assign_splits(TEXTS, LABELS, test=900, validation=100, seed=1)
+        split(test=900, validation=100)
 
 
 def test_the_audit_moves_leaked_texts_to_the_cleanest_split() -> None:
     """A text in train and test stays in test alone, and both figures are counted."""
     codes = np.array([TRAIN, TRAIN, TEST, VALIDATION, TRAIN], np.int8)
-    moved, audit = audit_leaks(["a", "b", "a", "b", "c"], codes)
+    moved, audit = audit_leaks(np.array([0, 1, 0, 1, 2]), codes)
     assert moved.tolist() == [TEST, VALIDATION, TEST, VALIDATION, TRAIN]
     assert (audit.texts, audit.moved) == (2, 2)
 
@@ -88,16 +95,44 @@ def test_the_audit_moves_leaked_texts_to_the_cleanest_split() -> None:
 def test_validation_is_taken_from_train_alone() -> None:
     """Holding out validation leaves a given test split untouched."""
     given_codes = np.array([TRAIN] * 800 + [TEST] * 200, np.int8)
-    codes = hold_out(TEXTS, LABELS, given_codes, validation=0.1, seed=1)
+    codes = hold_out(*units(TEXTS, 1), np.array(LABELS), given_codes, validation=0.1)
     assert (codes[800:] == TEST).all()
     assert Counter(codes[:800].tolist()) == {TRAIN: 720, VALIDATION: 80}
 
 
 def test_a_smaller_sample_is_part_of_a_larger_one() -> None:
     """Samples of growing size are nested, so that learning curves add rows and swap none."""
-    small, large = sample_rows(TEXTS, 100, seed=1), sample_rows(TEXTS, 400, seed=1)
+    small, large = (sample_rows(*units(TEXTS, 1), rows) for rows in (100, 400))
     assert set(small.tolist()) < set(large.tolist())
-    assert len(sample_rows(TEXTS, 5000, seed=1)) == 1000
+    assert len(sample_rows(*units(TEXTS, 1), 5000)) == 1000
+
+
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=30), st.integers(1, 20), st.integers(1, 20), st.data()
+)
+def test_small_strata_do_not_take_from_each_other(
+    sizes: list[int], test: int, validation: int, data: st.DataObject
+) -> None:
+    """However few texts a label has, both splits have the size that was asked for, and no label's share is
+    further off than one text, save where the other split has taken its texts.
+    """
+    labels = [label for label, size in enumerate(sizes) for _ in range(size)]
+    if test + validation >= len(labels):
+        return
+    seed = data.draw(st.integers(0, 99))
+    codes = split([f"text {i}" for i in range(len(labels))], labels, seed, test, validation)
+    assert Counter(codes.tolist())[TEST] == test
+    assert Counter(codes.tolist())[VALIDATION] == validation
+    for label, size in enumerate(sizes):
+        own = Counter(codes[np.array(labels) == label].tolist())
+        assert abs(own[TEST] - test * size / len(labels)) < 1
+        assert own[VALIDATION] >= int(validation * size / len(labels))
+
+
+def test_ten_labels_of_one_text_give_the_sizes_asked_for() -> None:
+    """Two test and two validation texts are four texts of four labels."""
+    codes = split([f"text {i}" for i in range(10)], list(range(10)), test=2, validation=2)
+    assert Counter(codes.tolist()) == {TRAIN: 6, VALIDATION: 2, TEST: 2}
 
 
 @given(st.text(), st.integers(0, 100))

@@ -16,6 +16,7 @@ from features.store.reading import FeatureStore
 from features.store.shards import EncodedBatch
 from pipeline.training.data import HeadData, Selection
 from tests.features.fake_encoder import FakeEncoder
+from tests.features.units import units
 
 WORDS = ("poor", "fair", "good")
 
@@ -55,7 +56,7 @@ def make_corpus(count: int = 120) -> Corpus:
         text=np.arange(count),
         label=labels,
         split=assign_splits(
-            [text.text for text in texts], labels.tolist(), test=0.25, validation=0.25, seed=1
+            *units([text.text for text in texts], seed=1), labels, test=0.25, validation=0.25
         ),
         number=np.arange(1, count + 1),
         groups=("one", "two"),

@@ -113,6 +113,19 @@ def test_one_film_encodes_nothing_that_the_whole_has_encoded() -> None:
     assert [_extracted(name).new for name in ("films", "one-film")] == [60, 0]
 
 
+def test_stray_quotes_are_counted_and_what_to_set_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A row whose quote encloses nothing is a reject with its line, and the log names the setting."""
+    with Path("data/films.csv").open("a", encoding="utf-8") as file:
+        file.write('钢铁侠,3,"没有结束\n钢铁侠,4,好看\n')
+    with caplog.at_level("INFO"):
+        main("films")
+    summary = json.loads((layout.corpus_folder("films") / "summary.json").read_text())
+    assert (summary["read"], summary["rows"], summary["rejected"]) == (62, 61, {"stray quote": 1})
+    assert any("1 rows have a quote that encloses nothing" in message for message in caplog.messages)
+    rejects = (layout.corpus_folder("films") / "rejects.csv").read_text("utf-8-sig")
+    assert 'films.csv,61,62,stray quote,"钢铁侠,3,""没有结束"' in rejects
+
+
 def test_an_interrupted_run_leaves_no_texts_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies on disk while a table is read goes with the process that read it, whatever ends it."""
 
