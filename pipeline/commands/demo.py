@@ -28,25 +28,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _serve(names: Sequence[str], port: int) -> None:
-    from pipeline.commands.demo_engine import Engine
+    from pipeline.commands.demo_runs import RunService
     from pipeline.commands.demo_server import DemoServer
 
-    engine = Engine(names)
-    engine.load(engine.runs[0].name)
+    service = RunService(names)
+    service.load_first()
     try:
-        server = DemoServer(engine, port)
+        server = DemoServer(service, port)
     except OSError as error:
         raise InputError(
             f"port {port} cannot be had ({error.strerror}); give another with --port, or 0 for a free one"
         ) from None
-    with server:
-        offered = ", ".join(run.name for run in engine.runs)
-        print(f"{server.url}  ({offered}; Ctrl-C stops)", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            log.info("stopped")
-            # Nothing is left to write, and what torch keeps running at the end of Python sometimes aborts.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+    print(f"{server.url}  ({', '.join(service.runs)}; Ctrl-C stops)", flush=True)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        log.info("stopped")
+        # Nothing is left to write, and what torch keeps running at the end of Python sometimes aborts.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.commands.demo_engine import Engine
+from pipeline.commands.demo_runs import RunService
 from pipeline.commands.demo_server import DemoServer
 from tests.pipeline.browsing import Visit
 from tests.pipeline.films import MOODS, RUNS
@@ -26,12 +26,12 @@ NASTY = (
 @pytest.fixture(scope="module")
 def url(project: Path) -> Iterator[str]:
     """Where the demo is served."""
-    with DemoServer(Engine(), 0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
+    server = DemoServer(RunService(), 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield server.url
+    server.should_exit = True
+    thread.join()
 
 
 class DemoVisit(Visit):
@@ -134,7 +134,7 @@ def test_a_test_text_is_drawn_and_its_label_shown(browser: Browser, url: str) ->
     assert page.input_value("#pair") in ("goals, goals", "banks, banks")
     page.fill("#text", "something else")
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("!document.getElementById('details').textContent.includes('test split')")
+    page.locator("#details", has_not_text="test split").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
