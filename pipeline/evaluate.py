@@ -79,7 +79,7 @@ def _evaluate(name: str, params: Params) -> None:
     write_json(results.metrics, short_metrics(evaluation.seeds[0]))
     _draw(results, corpus, predictions)
     if evaluation.seeds[0].calibrated is not None:
-        plot_reliability(folder / "calibration.png", evaluation.seeds[0].calibrated, f"{name}: test rows")
+        plot_reliability(folder / "calibration.svg", evaluation.seeds[0].calibrated, name)
     write_result(folder / "attention.json", draw_heatmaps(name, params, head, task, data, folder))
     write_result(folder / "evaluation.json", evaluation)
     log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,10 @@ import numpy.typing as npt
 from features.corpus.labels import Labels
 from features.words import Span
 from pipeline.evaluation.attention import WordAttention
-from pipeline.evaluation.calibration import Calibrated, Calibration
+from pipeline.evaluation.calibration import Calibrated
 from pipeline.evaluation.metrics import confusion, neighbours_right
 from pipeline.evaluation.predictions import Predictions
-from pipeline.plots.style import figure, label_colours
+from pipeline.plots.style import ACCENT, PAPER, QUIET, chart, figure, label_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,39 +120,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_reliability(path: Path, found: Calibrated, title: str) -> None:
-    """The share right against confidence, and below it how many rows have that confidence."""
-    after = "as given" if found.before is None else f"T = {found.temperature:.2f}"
-    series = [(after, found.after, "#0072B2")]
-    if found.before is not None:
-        series.insert(0, ("before, T = 1", found.before, "#999999"))
-    with figure(path, 4.6, 5.4) as canvas:
-        top, below = canvas.subplots(2, 1, height_ratios=(3, 1), sharex=True)
-        top.set_title(title)
-        top.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":", label="perfect")
-        for name, item, colour in series:
-            _draw_reliability(top, item, f"{name}: ECE {item.ece:.3f}", colour)
-        top.set_ylabel("share right")
-        top.set_ylim(-0.02, 1.02)
-        top.legend(loc="upper left", fontsize="small")
+def plot_reliability(target: Path | TextIO, found: Calibrated, name: str) -> None:
+    """The share right against confidence, before the temperature and after it, above the rows in each bin."""
+    from matplotlib.ticker import PercentFormatter
+
+    with chart(target, f"reliability of {name}", 380, 430) as canvas:
+        top, below = canvas.add_axes((0.17, 0.3, 0.77, 0.64)), canvas.add_axes((0.17, 0.11, 0.77, 0.12))
+        top.plot([0, 1], [0, 1], color=QUIET, linestyle=(0, (5, 4)), linewidth=1)
+        sides = [(found.after, ACCENT, ACCENT)]
+        if found.before is not None:
+            sides.insert(0, (found.before, QUIET, PAPER))
+        for side, colour, inside in sides:
+            full = [item for item in side.bins if item.n]
+            x, y = [item.confidence for item in full], [item.accuracy for item in full]
+            top.plot(x, y, "o-", color=colour, linewidth=2, markersize=6, markerfacecolor=inside)
         bins = found.after.bins
-        below.bar(
-            [(item.low + item.high) / 2 for item in bins],
-            [item.n for item in bins],
-            width=0.9 / len(bins),
-            color="#0072B2",
-        )
-        below.set_ylabel("test rows")
+        most = max(item.n for item in bins)
+        low, rows = [item.low for item in bins], [item.n for item in bins]
+        below.bar(low, rows, 0.9 / len(bins), align="edge", color=ACCENT, alpha=0.5)
+        top.set(xlim=(0, 1), ylim=(0, 1), xticks=np.arange(6) / 5)
+        top.set_title("share right", loc="left", fontsize=10)
+        top.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        top.tick_params(labelbottom=False, bottom=False)
+        top.grid(axis="y")
+        below.set(xlim=(0, 1), ylim=(0, most), xticks=np.arange(6) / 5, yticks=[most], ylabel="rows")
         below.set_xlabel("confidence (probability of the predicted label)")
-        below.set_xlim(0, 1)
-
-
-def _draw_reliability(axes: Axes, item: Calibration, name: str, colour: str) -> None:
-    full = [b for b in item.bins if b.n]
-    axes.plot(
-        [b.confidence for b in full], [b.accuracy for b in full], marker="o", markersize=4, color=colour,
-        label=name,
-    )  # fmt: skip
+        below.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
 _LINE = 64  # widths of a Latin letter in one line of words

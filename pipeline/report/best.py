@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from pipeline.evaluation.headlines import headline_difference, headline_interval
 from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
 from pipeline.evaluation.predictions import Predictions
+from pipeline.report.charts import Point, Series, cost_chart
+from pipeline.report.rendering import duration
 from pipeline.report.results import CorpusResults, RunResults
 from pipeline.report.tables import Over, over_seeds
 
@@ -93,3 +97,26 @@ def _on_validation(run: RunResults, results: CorpusResults) -> float:
     figures = [results.headline.read(seed.validation) for seed in run.evaluation.seeds]
     mean = over_seeds(figures).mean
     return -math.inf if math.isnan(mean) else mean
+
+
+def training_cost_chart(results: CorpusResults) -> Markup | None:
+    """Training time of all that learns, first seeds, against the headline figure; None without a run."""
+    if not results.runs:
+        return None
+    fitted = [(run.name, run.kind, run.first_fit.seconds, run.predictions) for run in results.runs]
+    fitted += [
+        (item.baseline.name, "baseline", item.baseline.seconds, item.predictions)
+        for item in results.baselines
+        if item.baseline.seconds > 0
+    ]
+    headline = results.headline
+    series = []
+    for name, kind, seconds, predictions in fitted:
+        point = Point(
+            max(seconds, 1e-3),
+            headline_interval(predictions, headline),
+            f"{name}, {kind}, {duration(seconds)}",
+        )
+        series.append(Series(name, kind, (point,)))
+    levels = {"majority": headline_interval(results.baseline("majority").predictions, headline).value}
+    return cost_chart(series, levels, headline, "training time of the head, first seed", " s")

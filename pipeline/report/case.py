@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from features.corpus.corpus import Corpus
 from features.errors import InputError
@@ -18,56 +18,13 @@ from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.explore import WordList, count_words, find_words
-from pipeline.report.maps import quantise
+from pipeline.report.charts import group_map
 from pipeline.report.panels import Panel, Side, panels_of
 from pipeline.report.results import CorpusResults
-from pipeline.report.tables import Cell, Column, kind_of, metric_columns, run_cell
+from pipeline.report.tables import Cell, Column, metric_columns, run_cell
 from pipeline.report.words import Cloud, clouds
 
-WIDTH, HEIGHT = 560, 560
-_EDGE = 12
-_OTHERS = 4000  # points of other groups that are drawn
-
-
-@dataclass(frozen=True)
-class CaseMap:
-    """Points of the group by label (their colour), and the others beneath them, as SVG paths.
-
-    count: points of the group. of: points of the map.
-    """
-
-    width: int
-    height: int
-    others: str
-    labels: tuple[str, ...]
-    count: int
-    of: int
-
-
-def case_map(results: CorpusResults, code: int) -> CaseMap:
-    """The map with the points of the group that has a code."""
-    corpus, rows = results.corpus, results.map_rows
-    side = WIDTH - 2 * _EDGE
-    places = _EDGE + quantise(results.map_points).astype(np.float64) / 65_535 * side
-    inside = corpus.group[rows] == code
-    others = np.flatnonzero(~inside)
-    others = np.random.default_rng(13).permutation(others)[:_OTHERS]
-    labels = corpus.label[rows]
-    return CaseMap(
-        width=WIDTH,
-        height=HEIGHT,
-        others=_dots(places[others]),
-        labels=tuple(_dots(places[inside & (labels == value)]) for value in corpus.labels.values),
-        count=int(inside.sum()),
-        of=len(rows),
-    )
-
-
-def _dots(places: npt.NDArray[np.float64] | Sequence[Sequence[float]]) -> str:
-    """Dots as strokes without length, which round ends make visible."""
-    return "".join(f"M{x:.0f} {y:.0f}h0" for x, y in places)
-
-
+_OTHERS = 2000  # points of other groups that are drawn
 _TEXTS = 10_000  # training texts of the group, and as many of the others, whose words are found
 _TOP = 20
 
@@ -125,7 +82,8 @@ class CaseLine:
 class Case:
     """All that is said of one group.
 
-    rows: its rows by split. mean: its mean rating in test and that of all test rows; NaN for classes.
+    rows: its rows by split. points: those on the map.
+    mean: its mean rating in test and that of all test rows; NaN for classes.
     """
 
     name: str
@@ -136,7 +94,8 @@ class Case:
     lines: tuple[CaseLine, ...]
     panels: tuple[Panel, ...]
     words: CaseWords
-    map: CaseMap
+    map: Markup
+    points: int
 
 
 def group_case(results: CorpusResults) -> Case | None:
@@ -157,9 +116,10 @@ def group_case(results: CorpusResults) -> Case | None:
         raise InputError(
             f"corpora.{corpus.name}.case is {name!r}, which has no row in the test split; name another group"
         )
+    inside = corpus.group[results.map_rows] == code
     test = corpus.rows("test")
     here = test[corpus.group[test] == code]
-    sides = [Side(run.name, kind_of(run.params.task), run.evaluation.decoding, part(run.predictions, here))
+    sides = [Side(run.name, run.kind, run.evaluation.decoding, part(run.predictions, here))
              for run in results.runs]  # fmt: skip
     columns = tuple(column for column in metric_columns(results) if column.title in _SHOWN)
     return Case(
@@ -171,8 +131,18 @@ def group_case(results: CorpusResults) -> Case | None:
         lines=(*_run_lines(results, here, columns), *_baseline_lines(results, here, code, columns)),
         panels=panels_of(sides, corpus.labels),
         words=case_words(results, code),
-        map=case_map(results, code),
+        map=_map(results, inside),
+        points=int(inside.sum()),
     )
+
+
+def _map(results: CorpusResults, inside: npt.NDArray[np.bool_]) -> Markup:
+    """The map with the points of the group on those of the others, of which 2,000 are enough."""
+    others = np.random.default_rng(13).permutation(np.flatnonzero(~inside))[:_OTHERS]
+    drawn = np.concatenate([others, np.flatnonzero(inside)])
+    about = f"The map of the test texts: {inside.sum()} points of {results.params.case} among {len(inside)}"
+    label = results.corpus.label[results.map_rows[drawn]]
+    return group_map(results.map_points[drawn], label, inside[drawn], results.corpus.labels, about)
 
 
 def part(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
@@ -200,7 +170,7 @@ def _run_lines(
         lines.append(
             CaseLine(
                 run.name,
-                kind_of(run.params.task),
+                run.kind,
                 f"mean of {len(seeds)} seeds" if len(seeds) > 1 else run.params.head,
                 tuple(run_cell(column, metrics) for column in columns),
                 headline_interval(seeds[0], results.headline),

@@ -5,83 +5,18 @@ Entries of `corpora:` that read the same rows and differ in how they are encoded
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from pipeline.evaluation.headlines import HEADLINES, Headline, headline_difference
 from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
 from pipeline.project.params import Params
-from pipeline.report.charts import Frame, Scale, Tick, decade_ticks, headline_axis
+from pipeline.report.charts import Point, Series, cost_chart
 from pipeline.report.front import Front, RunFigure
-from pipeline.report.rendering import duration, figure, render
-
-_WIDTH, _HEIGHT = 800, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 150, 22, 52
-
-
-@dataclass(frozen=True)
-class EncoderMark:
-    """One encoder; `top` and `bottom` end its 95 % interval."""
-
-    name: str
-    x: float
-    y: float
-    top: float
-    bottom: float
-    title: str
-
-
-@dataclass(frozen=True)
-class EncoderPlot(Frame):
-    """Everything the picture draws."""
-
-    marks: tuple[EncoderMark, ...]
-
-
-def encoder_plot(found: Sequence[tuple[str, float, Interval]], headline: Headline) -> EncoderPlot | None:
-    """The plot of encoders by name, encode seconds and figure; None where fewer than two were measured."""
-    if len(found) < 2:
-        return None
-    seconds = [max(item[1], 1e-3) for item in found]
-    x = Scale(*round_range(min(seconds) / 1.2, max(seconds) * 1.2), _LEFT, _WIDTH - _RIGHT, log=True)
-    reach = [value for _, _, interval in found for value in (interval.low, interval.high)]
-    y = headline_axis(reach, headline, _HEIGHT - _BOTTOM, _TOP)
-    marks = [
-        EncoderMark(
-            name=name,
-            x=x(taken),
-            y=y.scale(interval.value),
-            top=y.scale(interval.high),
-            bottom=y.scale(interval.low),
-            title=f"{name}: {figure(interval.value, headline)} after {duration(taken)} of encoding",
-        )
-        for (name, _, interval), taken in zip(found, seconds, strict=True)
-    ]
-    ticks = tuple(Tick(x(value), duration_tick(value)) for value in decade_ticks(x.low, x.high))
-    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-    return EncoderPlot(_WIDTH, _HEIGHT, _LEFT, right, bottom, ticks, y.ticks, tuple(marks))
-
-
-def round_range(low: float, high: float) -> tuple[float, float]:
-    """The smallest range from one 1, 2 or 5 times a power of ten to another that holds a range.
-
-    >>> round_range(143.0, 268.0)
-    (100.0, 500.0)
-    """
-    first = math.floor(math.log10(low))
-    steps = [factor * 10.0**power for power in range(first, first + 20) for factor in (1, 2, 5)]
-    return max(step for step in steps if step <= low), min(step for step in steps if step >= high)
-
-
-def duration_tick(seconds: float) -> str:
-    """A tick of a time axis.
-
-    >>> duration_tick(0.5), duration_tick(1000.0)
-    ('0.5 s', '1,000 s')
-    """
-    return f"{seconds:,.0f} s" if seconds >= 1 else f"{seconds:g} s"
+from pipeline.report.rendering import duration, render
 
 
 @dataclass(frozen=True)
@@ -116,7 +51,7 @@ class EncoderGroup:
     members: tuple[Member, ...]
     heads: tuple[str, ...]
     duels: tuple[Duel, ...]
-    plot: EncoderPlot | None
+    chart: Markup | None
 
 
 def encoder_groups(fronts: Sequence[Front], params: Params) -> tuple[EncoderGroup, ...]:
@@ -138,14 +73,22 @@ def _group(fronts: Sequence[Front], source: str) -> EncoderGroup:
         Member(front, tuple(figures.get(head) for head in heads))
         for front, figures in zip(fronts, by_head, strict=True)
     )
-    marks = [
-        (front.corpus, front.seconds, front.best.interval)
-        for front in fronts
-        if front.seconds is not None and front.best is not None
-    ]
     headline = HEADLINES[fronts[0].headline]
-    plot = encoder_plot(marks, headline)
-    return EncoderGroup(source, headline, members, heads, _duels(fronts, heads, headline), plot)
+    return EncoderGroup(
+        source, headline, members, heads, _duels(fronts, heads, headline), _encoder_chart(fronts, headline)
+    )
+
+
+def _encoder_chart(fronts: Sequence[Front], headline: Headline) -> Markup | None:
+    """Encode time against the best run's figure; None where fewer than two encoders were measured."""
+    series = []
+    for front in fronts:
+        if front.seconds is not None and front.best is not None:
+            about = f"{front.corpus}, {duration(front.seconds)} of encoding"
+            point = Point(max(front.seconds, 1e-3), front.best.interval, about)
+            series.append(Series(front.corpus, "encoder", (point,)))
+    name = f"encode time of all texts of {fronts[0].corpus}"
+    return cost_chart(series, {}, headline, name, " s") if len(series) > 1 else None
 
 
 def _duels(fronts: Sequence[Front], heads: Sequence[str], headline: Headline) -> tuple[Duel, ...]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
+from markupsafe import Markup
 
-from pipeline.evaluation.headlines import Headline, headline_difference, headline_interval
+from pipeline.evaluation.headlines import headline_difference, headline_interval
 from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.metrics import Metrics
-from pipeline.report.charts import Axis, Frame, Scale, Tick, headline_axis, spread
-from pipeline.report.rendering import figure, thousands
+from pipeline.report.charts import Point, Series, cost_chart
+from pipeline.report.rendering import thousands
 from pipeline.report.results import CorpusResults, RunResults
-from pipeline.report.tables import Over, kind_of, mean_metrics, over_seeds
+from pipeline.report.tables import Over, mean_metrics, over_seeds
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _curve(runs: list[RunResults], results: CorpusResults) -> LearningCurve:
     name = whole[0] if whole else common_start([run.name for run in runs]) or runs[-1].name
     below = [None, *runs[:-1]]
     sizes = tuple(_size(run, before, results) for run, before in zip(runs, below, strict=True))
-    return LearningCurve(name, kind_of(runs[0].params.task), sizes)
+    return LearningCurve(name, runs[0].kind, sizes)
 
 
 def common_start(names: list[str]) -> str:
@@ -108,129 +109,29 @@ def _size(run: RunResults, before: RunResults | None, results: CorpusResults) ->
     )
 
 
-WIDTH, HEIGHT = 800, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 238, 26, 52
-_LINE = 17.0  # height of a label
-_APART = 34.0  # least distance of two numbers below the axis
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One size of one curve, with its interval and the figures of its seeds."""
-
-    x: float
-    y: float
-    top: float
-    bottom: float
-    seeds: tuple[float, ...]
-    title: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve: its dots, and its label at the right edge."""
-
-    name: str
-    kind: str
-    points: str
-    dots: tuple[Dot, ...]
-    end: float
-    label_y: float
-
-
-@dataclass(frozen=True)
-class Level:
-    """A baseline at full size, as a level line."""
-
-    text: str
-    y: float
-    label_y: float
-
-
-@dataclass(frozen=True)
-class LearningPlot(Frame):
-    """Everything that the picture draws."""
-
-    lines: tuple[Line, ...]
-    levels: tuple[Level, ...]
-
-
-def learning_plot(results: CorpusResults, curves: tuple[LearningCurve, ...]) -> LearningPlot | None:
-    """The picture; None without a curve."""
+def learning_chart(results: CorpusResults, curves: tuple[LearningCurve, ...]) -> Markup | None:
+    """The curves, and the baselines that were fitted on all rows; None without a curve."""
     if not curves:
         return None
+    headline = results.headline
     levels = {
-        item.baseline.name: headline_interval(item.predictions, results.headline).value
-        for item in results.baselines
-        if item.baseline.name in ("tfidf", "majority")
+        title: headline_interval(results.baseline(name).predictions, headline).value
+        for name, title in (("tfidf", "TF-IDF, all rows"), ("majority", "majority"))
     }
-    sizes = [size for curve in curves for size in curve.sizes]
-    rows = sorted({size.rows for size in sizes})
-    x = Scale(rows[0] / 1.15, rows[-1] * 1.15, _LEFT, WIDTH - _RIGHT, log=True)
-    values = [v for size in sizes for v in (size.interval.low, size.interval.high, *size.points)]
-    y = headline_axis([*values, *levels.values()], results.headline, HEIGHT - _BOTTOM, _TOP)
-    ends = [y.scale(curve.sizes[-1].interval.value) for curve in curves]
-    places = ends + [y.scale(value) for value in levels.values()]
-    labels = _labels(places)
-    return LearningPlot(
-        width=WIDTH,
-        height=HEIGHT,
-        left=_LEFT,
-        right=WIDTH - _RIGHT,
-        bottom=HEIGHT - _BOTTOM,
-        x_ticks=_row_ticks(rows, x),
-        y_ticks=y.ticks,
-        lines=tuple(
-            _line(curve, x, y, results.headline, label) for curve, label in zip(curves, labels, strict=False)
-        ),
-        levels=tuple(
-            Level(f"{_TITLES[name]}: {figure(value, results.headline)}", y.scale(value), label)
-            for (name, value), label in zip(levels.items(), labels[len(curves) :], strict=True)
-        ),
-    )
+    series = [Series(curve.name, curve.kind, tuple(_point(size) for size in curve.sizes)) for curve in curves]
+    rows = sorted({size.rows for curve in curves for size in curve.sizes})
+    return cost_chart(series, levels, headline, "training rows", ticks=_apart(rows))
 
 
-_TITLES = {"tfidf": "TF-IDF, all rows", "majority": "majority"}
-
-
-def _labels(places: list[float]) -> list[float]:
-    order = sorted(range(len(places)), key=places.__getitem__)
-    moved = spread([places[i] for i in order], _LINE, _TOP, HEIGHT - _BOTTOM)
-    found = dict(zip(order, moved, strict=True))
-    return [found[i] for i in range(len(places))]
-
-
-def _row_ticks(rows: list[int], x: Scale) -> tuple[Tick, ...]:
-    """A mark for each number of rows, those left out that would touch the one after them."""
-    kept: list[int] = []
+def _apart(rows: list[int]) -> list[float]:
+    """The numbers of rows, those left out that would touch the one after them on the axis."""
+    gap = (rows[-1] / rows[0]) ** 0.08
+    kept: list[float] = []
     for count in reversed(rows):
-        if not kept or x(kept[-1]) - x(count) >= _APART:
+        if not kept or kept[-1] / count >= gap:
             kept.append(count)
-    return tuple(Tick(x(count), thousands(count)) for count in reversed(kept))
+    return kept
 
 
-def _line(curve: LearningCurve, x: Scale, y: Axis, headline: Headline, label: float) -> Line:
-    dots = tuple(_dot(size, x, y.scale, headline) for size in curve.sizes)
-    return Line(
-        name=curve.name,
-        kind=curve.kind,
-        points=" ".join(f"{dot.x},{dot.y}" for dot in dots),
-        dots=dots,
-        end=dots[-1].y,
-        label_y=label,
-    )
-
-
-def _dot(size: Size, x: Scale, y: Scale, headline: Headline) -> Dot:
-    interval = size.interval
-    return Dot(
-        x=x(size.rows),
-        y=y(interval.value),
-        top=y(interval.high),
-        bottom=y(interval.low),
-        seeds=tuple(y(point) for point in size.points[1:]),
-        title=(
-            f"{size.run}, {thousands(size.rows)} rows: {figure(interval.value, headline)} "
-            f"({figure(interval.low, headline)} to {figure(interval.high, headline)})"
-        ),
-    )
+def _point(size: Size) -> Point:
+    return Point(size.rows, size.interval, f"{size.run}, {thousands(size.rows)} rows", size.points[1:])

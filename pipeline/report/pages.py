@@ -6,17 +6,17 @@ from typing import Any
 
 from pipeline.plots.style import label_colours
 from pipeline.project.params import Params
-from pipeline.report.best import best_of
+from pipeline.report.best import best_of, training_cost_chart
+from pipeline.report.calibration import reliabilities, without_probabilities
 from pipeline.report.case import group_case
 from pipeline.report.changes import agreements, change_names, changes, mistakes, opening_change
-from pipeline.report.charts import cost_plot, curves
+from pipeline.report.charts import loss_chart
 from pipeline.report.front import Front, front_of
 from pipeline.report.groups import group_tables
-from pipeline.report.learning import learning_curves, learning_plot
+from pipeline.report.learning import learning_chart, learning_curves
 from pipeline.report.maps import map_data
 from pipeline.report.panels import opening_pair, panels
 from pipeline.report.provenance import commands, corpus_yaml, digests, times, versions
-from pipeline.report.reliability import reliabilities, without_probabilities
 from pipeline.report.rendering import render
 from pipeline.report.results import CorpusResults, RunResults
 from pipeline.report.tables import (
@@ -64,8 +64,8 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
         "summary": results.summary,
         "columns": metric_columns(results),
         "lines": runs_table(results),
-        "cost": cost_plot(results),
-        "curves": curves(results),
+        "cost": training_cost_chart(results),
+        "losses": {run.name: loss_chart(run.name, run.first_fit) for run in results.runs},
         "panels": panels(results),
         "pair": opening_pair(results, best.name if best else None),
         "agreement": agreements(results),
@@ -73,6 +73,7 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
         "groups": group_tables(results),
         "map": map_data(results),
         "attention": {run.name: shaded_texts(run, labels) for run in results.runs},
+        "folders": {run.name: run.folder for run in results.runs},
         "deletions": {run.name: run.heatmaps.deletion for run in results.runs},
         "clouds": clouds(results.words),
         "mistakes": mistakes(results),
@@ -80,7 +81,7 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
         "change_names": change_names(results),
         "change": opening_change(results, best, learning),
         "learning": learning,
-        "learning_plot": learning_plot(results, learning),
+        "learning_chart": learning_chart(results, learning),
         "reliabilities": reliabilities(results),
         "without_probabilities": without_probabilities(results),
         "case": group_case(results),

@@ -12,7 +12,6 @@ from features.corpus.labels import Labels
 from pipeline.evaluation.metrics import confusion, neighbours_right
 from pipeline.evaluation.predictions import Predictions
 from pipeline.report.results import CorpusResults
-from pipeline.report.tables import kind_of
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,7 @@ class Side:
 
 def panels(results: CorpusResults) -> tuple[Panel, ...]:
     """A panel for each run and for the baseline that reads the text."""
-    sides = [
-        Side(run.name, kind_of(run.params.task), run.evaluation.decoding, run.predictions)
-        for run in results.runs
-    ]
+    sides = [Side(run.name, run.kind, run.evaluation.decoding, run.predictions) for run in results.runs]
     sides += [
         Side(item.baseline.name, "baseline", "argmax", item.predictions)
         for item in results.baselines
@@ -96,7 +92,7 @@ def opening_pair(results: CorpusResults, best: str | None) -> tuple[str, str]:
     names = [run.name for run in results.runs]
     if best is None:
         return "tfidf", "tfidf"
-    kinds = {run.name: kind_of(run.params.task) for run in results.runs}
+    kinds = {run.name: run.kind for run in results.runs}
     others = [name for name in names if name != best]
     unlike = [name for name in others if kinds[name] != kinds[best]]
     return best, (unlike or others or ["tfidf"])[0]

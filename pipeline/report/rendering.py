@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.evaluation.headlines import Headline
+from pipeline.evaluation.intervals import Interval
 
 _STYLES = ("base.css", "tables.css", "figures.css", "print.css")
 _NONE = "–"
@@ -90,6 +91,12 @@ def signed(share: float) -> str:
 def figure(value: float, headline: Headline) -> str:
     """A headline figure as such figures are written: a share in percent, others with three decimals."""
     return percent(value) if headline.share else number(value)
+
+
+def with_interval(interval: Interval, headline: Headline) -> str:
+    """A headline figure and the ends of its interval."""
+    low, high = figure(interval.low, headline), figure(interval.high, headline)
+    return f"{figure(interval.value, headline)} ({low} to {high})"
 
 
 def change(value: float, headline: Headline) -> str:

@@ -27,6 +27,8 @@ from pipeline.project.origin import CachedEncoder, origin, require_same
 from pipeline.project.params import CorpusParams, Params, RunParams, TrainingParams
 from pipeline.training.fits import Fit
 
+_KINDS = {"classify": "classification", "binary": "classification", "regress": "regression"}
+
 
 @dataclass(frozen=True)
 class RunResults:
@@ -49,9 +51,24 @@ class RunResults:
         return self.folder.run
 
     @property
+    def kind(self) -> str:
+        """Its task's kind in words; the name of a task that the report does not know stands for itself."""
+        return _KINDS.get(self.params.task, self.params.task)
+
+    @property
     def predictions(self) -> Predictions:
         """Predictions of the first seed."""
         return self.by_seed[0]
+
+    @property
+    def first_fit(self) -> Fit:
+        """How the training with the first seed went."""
+        return self.fits[self.params.seeds[0]]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last epoch allowed was the best, so that more would probably have been better."""
+        return self.first_fit.best + 1 == self.training.epochs
 
     @property
     def seconds(self) -> float:
@@ -120,6 +137,15 @@ class CorpusResults:
     def headline(self) -> Headline:
         """The figure that the report leads with."""
         return HEADLINES[self.params.headline]
+
+    def baseline(self, name: str) -> BaselineResults:
+        """A baseline that every corpus has: `majority` or `tfidf`."""
+        return next(item for item in self.baselines if item.baseline.name == name)
+
+    def sides(self, *baselines: str) -> dict[str, Predictions]:
+        """Predictions of all runs, first seeds, and then of the baselines that are named."""
+        runs = {run.name: run.predictions for run in self.runs}
+        return runs | {name: self.baseline(name).predictions for name in baselines}
 
 
 def gather(name: str, params: Params) -> CorpusResults:

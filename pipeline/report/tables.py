@@ -38,14 +38,6 @@ def over_seeds(figures: Sequence[float]) -> Over:
     return Over(round(mean, 12), round(spread, 12), n)
 
 
-KINDS = {
-    "classify": "classification",
-    "binary": "classification",
-    "regress": "regression",
-    "ordinal": "ordinal",
-}
-
-
 @dataclass(frozen=True)
 class Column:
     """A figure: short title, what it is, how it is written, and which way is better."""
@@ -164,11 +156,6 @@ def mean_metrics(seeds: list[Metrics]) -> Metrics:
     return Metrics(n=first.n, rating=rating, **means)
 
 
-def kind_of(task: str) -> str:
-    """A task's kind in words; the name of a task that the report does not know stands for itself."""
-    return KINDS.get(task, task)
-
-
 def options_of(run: RunResults) -> str:
     """The head's and the task's options as one writes them."""
     given = {**run.params.options, **run.params.task_options}
@@ -193,7 +180,7 @@ def _run_line(run: RunResults, columns: tuple[Column, ...], best: tuple[float, .
     options = options_of(run)
     return Line(
         name=run.name,
-        kind=kind_of(run.params.task),
+        kind=run.kind,
         about=f"{run.params.head}{f' ({options})' if options else ''}",
         decoding=evaluation.decoding,
         seeds=len(evaluation.seeds),
@@ -238,7 +225,7 @@ def decodings(results: CorpusResults) -> tuple[Decoding, ...]:
         return ()
     found = []
     for run in results.runs:
-        evaluation, kind = run.evaluation, kind_of(run.params.task)
+        evaluation, kind = run.evaluation, run.kind
         shown = mean_metrics([seed.metrics for seed in evaluation.seeds])
         found.append(Decoding(run.name, kind, evaluation.decoding, True, shown))
         for how in evaluation.seeds[0].decodings:

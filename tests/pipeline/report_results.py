@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,12 @@ from features.store.extraction import ExtractionSummary
 from features.words import segmenter
 from pipeline.baselines import Baseline, constant_labels
 from pipeline.evaluation.attention import Deletion, DeletionStep, Heatmap, Heatmaps, WordAttention
-from pipeline.evaluation.calibration import Calibrated, calibration
+from pipeline.evaluation.calibration import Bin, Calibrated, Calibration, calibration
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.explore import WordLists, count_words, find_words
+from pipeline.plots.figures import plot_reliability
 from pipeline.prepare import Summary
 from pipeline.project.layout import RunFolder
 from pipeline.project.params import Params
@@ -33,7 +36,7 @@ __all__ = ["NASTY", "Plan", "make_corpus", "make_params", "make_results"]
 
 
 def make_results(plan: Plan, folder: Path) -> CorpusResults:
-    """The results; only the t-SNE picture and the corpus are files, under `folder`."""
+    """The results; only the corpus, the t-SNE picture and reliability diagrams are files, under `folder`."""
     corpus = make_corpus(plan)
     corpus.save(folder / "out" / "corpora" / plan.name / "corpus.h5")
     params = make_params(plan)
@@ -41,6 +44,10 @@ def make_results(plan: Plan, folder: Path) -> CorpusResults:
     generator = np.random.default_rng(5)
     picture = folder / "tsne.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    for name in params.runs:
+        diagram = folder / params.folder(name).evaluation / "calibration.svg"
+        diagram.parent.mkdir(parents=True, exist_ok=True)
+        diagram.write_text(_diagram(name), "utf-8")
     return CorpusResults(
         name=plan.name,
         params=params.corpora[plan.name],
@@ -81,6 +88,16 @@ def make_corpus(plan: Plan) -> Corpus:
         groups=groups,
         group=(np.arange(count) % 3).astype(np.int32) if groups else np.empty(0, np.int32),
     )
+
+
+@cache
+def _diagram(name: str) -> str:
+    """A reliability diagram; what it shows is the same for every run, which spares its drawing."""
+    bins = tuple(Bin(k / 15, (k + 1) / 15, 4, (k + 0.5) / 15, 0.5) for k in range(15))
+    found = Calibration(bins, 0.1, 0.1, 0.5, 0.7)
+    target = io.StringIO()
+    plot_reliability(target, Calibrated(1.7, found, found), name)
+    return target.getvalue()
 
 
 def _summary(corpus: Corpus) -> Summary:

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from features.errors import InputError
 from pipeline.commands.presets import load_preset, preset_names
 from pipeline.evaluation.intervals import accuracy_interval
+from pipeline.report.calibration import reliabilities, without_probabilities
 from pipeline.report.case import group_case, part
 from pipeline.report.encoders import front_page
 from pipeline.report.pages import corpus_page
-from pipeline.report.reliability import reliabilities, without_probabilities
 from pipeline.report.tables import metric_columns
 from tests.pipeline.report_results import Plan, make_params, make_results
 
@@ -58,9 +58,15 @@ def test_the_points_and_words_of_a_case_are_its_own(tmp_path: Path) -> None:
     results = make_results(Plan(texts=TEXTS, case=CASE), tmp_path)
     case = group_case(results)
     assert case is not None
-    assert case.map.count == int((results.corpus.group[results.map_rows] == 0).sum())
-    assert sum(path.count("M") for path in case.map.labels) == case.map.count
-    assert case.map.others.count("M") == case.map.of - case.map.count
+    inside = results.corpus.group[results.map_rows] == 0
+    assert case.points == inside.sum()
+    dots = {
+        colour: path.count("M")
+        for path, colour in re.findall(r'd="([^"]*)"[^>]*stroke: var\(--([^)]*)', case.map)
+    }
+    assert dots.pop("rule") == (~inside).sum()
+    assert sum(dots.values()) == case.points
+    assert set(dots) <= {f"label-{k}" for k in range(5)}
     own = results.corpus.row_texts(np.flatnonzero((results.corpus.group == 0) & (results.corpus.split == 0)))
     assert case.words.texts == len(own)
     found = dict(zip(case.words.counts.words, case.words.counts.weights, strict=True))
@@ -95,12 +101,10 @@ def test_calibration_stands_for_each_run_with_probabilities(tmp_path: Path) -> N
     assert [item.name for item in found] == ["demo-linear", "demo-attn", "tfidf"]
     assert without_probabilities(results) == ("demo-regress",)
     first, *_, tfidf = found
-    assert [series.name for series in first.diagram.series] == ["before", "after"]
-    assert [series.name for series in tfidf.diagram.series] == ["given"]
+    assert "var(--quiet); stroke-width: 2" in first.chart
+    assert "var(--quiet); stroke-width: 2" not in tfidf.chart
     assert first.after.n == 2
-    assert sum(item.n for item in first.bins) == len(results.runs[0].predictions)
-    full = [item for item in first.bins if item.n]
-    assert len(first.diagram.series[1].dots) == len(first.diagram.counts) == len(full)
+    assert sum(item.n for item in first.shown.after.bins) == len(results.runs[0].predictions)
 
 
 def test_a_corpus_of_regressors_says_why_there_is_no_diagram(tmp_path: Path) -> None:

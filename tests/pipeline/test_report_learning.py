@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heads.parts.base import HeadShape, build_head
-from pipeline.report.learning import learning_curves, learning_plot
+from pipeline.report.learning import learning_chart, learning_curves
 from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))
@@ -33,7 +33,7 @@ def test_one_size_makes_no_curve(tmp_path: Path) -> None:
     """Without a second size there is neither curve nor picture."""
     results = make_results(Plan(texts=TEXTS), tmp_path)
     assert learning_curves(results) == ()
-    assert learning_plot(results, ()) is None
+    assert learning_chart(results, ()) is None
 
 
 def test_a_curve_without_the_whole_has_the_common_name(tmp_path: Path) -> None:
@@ -61,18 +61,14 @@ def test_figures_of_a_curve_are_those_of_its_runs(tmp_path: Path) -> None:
         assert size.gain.value == pytest.approx(size.interval.value - below.interval.value)
 
 
-def test_marks_and_labels_of_the_picture_keep_apart(tmp_path: Path) -> None:
-    """Sizes go from left to right inside the picture; labels at its edge and below it do not overlap."""
-    results = make_results(Plan(texts=TEXTS, sizes=(10, 11, 12, 20)), tmp_path)
-    plot = learning_plot(results, learning_curves(results))
-    assert plot is not None
-    places = [dot.x for dot in plot.lines[0].dots]
-    assert places == sorted(places)
-    assert plot.left < places[0] < places[-1] < plot.right
-    assert [tick.text for tick in plot.x_ticks][-1] == "40"
-    assert min(b.place - a.place for a, b in pairwise(plot.x_ticks)) >= 34
-    labels = sorted([plot.lines[0].label_y, *(level.label_y for level in plot.levels)])
-    assert min(b - a for a, b in pairwise(labels)) >= 17
+def test_every_size_is_drawn_and_ticks_keep_apart(tmp_path: Path) -> None:
+    """Each size has a mark with its figure; of sizes that would touch below the axis the larger is named."""
+    results = make_results(Plan(texts=TEXTS, sizes=(10, 11, 20)), tmp_path)
+    chart = learning_chart(results, learning_curves(results))
+    assert chart is not None
+    for rows in (10, 11, 20, 40):
+        assert f", {rows} rows: " in chart
+    assert [rows for rows in (10, 11, 20, 40) if f">{rows}</text>" in chart] == [11, 20, 40]
 
 
 def test_parameters_are_counted_as_the_original_study_counts_them() -> None:

@@ -1,0 +1,70 @@
+"""Calibration of each run: a reliability diagram, and the figures before and after the temperature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from pipeline.evaluation.calibration import Calibrated, calibration
+from pipeline.report.charts import reliability_chart
+from pipeline.report.results import CorpusResults, RunResults
+from pipeline.report.tables import Over, over_seeds
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """One run or baseline that gives probabilities.
+
+    temperature: of the first seed; None where none is fitted.
+    before, after: ECE over seeds. shown: the first seed's figures, which the diagram is of.
+    chart: the reliability diagram; file: the same for papers, of a run.
+    sound: the ECE is no larger than chance alone would give a perfectly calibrated model.
+    """
+
+    name: str
+    kind: str
+    temperature: float | None
+    before: Over | None
+    after: Over
+    shown: Calibrated
+    sound: bool
+    chart: Markup
+    file: Path | None
+
+
+def reliabilities(results: CorpusResults) -> tuple[Reliability, ...]:
+    """All runs that give probabilities, and the baseline that reads the text."""
+    found = [item for run in results.runs if (item := _of_run(run)) is not None]
+    measured = calibration(results.baseline("tfidf").predictions)
+    if measured is not None:
+        found.append(_reliability("tfidf", "baseline", [Calibrated(None, None, measured)], None))
+    return tuple(found)
+
+
+def without_probabilities(results: CorpusResults) -> tuple[str, ...]:
+    """Names of the runs that give a value and no probabilities."""
+    return tuple(run.name for run in results.runs if run.evaluation.seeds[0].calibrated is None)
+
+
+def _of_run(run: RunResults) -> Reliability | None:
+    seeds = [seed.calibrated for seed in run.evaluation.seeds if seed.calibrated is not None]
+    file = run.folder.evaluation / "calibration.svg"
+    return _reliability(run.name, run.kind, seeds, file) if seeds else None
+
+
+def _reliability(name: str, kind: str, seeds: list[Calibrated], file: Path | None) -> Reliability:
+    shown = seeds[0]
+    before = [item.before.ece for item in seeds if item.before is not None]
+    return Reliability(
+        name=name,
+        kind=kind,
+        temperature=shown.temperature,
+        before=over_seeds(before) if before else None,
+        after=over_seeds([item.after.ece for item in seeds]),
+        shown=shown,
+        sound=shown.after.ece <= shown.after.luck,
+        chart=reliability_chart(name, shown, file),
+        file=file,
+    )
