@@ -32,9 +32,7 @@ from benchmarks.corpora import read_column, write_base_encoder
 from benchmarks.fidelity import Fidelity
 from benchmarks.flops import forward_flops
 from benchmarks.workers import Measured, measure_fidelity, median_ratio, start, take_turns
-from features.corpus.texts import Text
-from features.encoder.cutter import load_cutter
-from features.encoder.tokenizer import tokenize
+from features.encoder.tokenizer import Tokenizer
 
 OURS = "encode-once"
 ENGINES = (
@@ -63,7 +61,7 @@ def main() -> None:
         folder = args.model or write_base_encoder(room / "base", args.vocabulary)
         texts_file = room / "texts.json"
         texts_file.write_text(json.dumps(texts), encoding="utf-8")
-        pieces = tokenize(load_cutter(folder, args.max_length), [Text(text) for text in texts])
+        pieces = Tokenizer.load(folder, args.max_length).tokenize(texts)
         work = Work(len(texts), int(pieces.lengths.sum()), forward_flops(folder, pieces.lengths.tolist()))
         arguments = [str(folder), str(args.max_length), args.device, str(args.threads)]
         arguments += [args.clock, str(texts_file)]

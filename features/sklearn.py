@@ -13,7 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from features.corpus.rows import clean_text
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
+from features.encoder.parity import check_parity
 from features.errors import InputError
+
+# Keys and devices whose vectors agree with plain float32, in this process.
+_PROVEN: set[tuple[str, str]] = set()
 
 
 class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -21,7 +25,8 @@ class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     >>> make_pipeline(FrozenEncoder("encoders/mini-en"), LogisticRegression())  # doctest: +SKIP
 
-    There is nothing to learn from the texts: `fit` loads the model. A copy that is pickled for another
+    There is nothing to learn from the texts: `fit` loads the model, whose vectors are compared with plain
+    float32 on the CPU before any is handed out. A copy that is pickled for another
     process leaves the model out, and loads it there when it is first asked for vectors.
 
     Args:
@@ -54,7 +59,8 @@ class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         """Load the encoder; the texts are looked at, not learned from.
 
         Raises:
-            InputError: the encoder cannot be loaded, `pooling` is unknown, or X holds anything but texts.
+            InputError: the encoder cannot be loaded, or its vectors are wrong on this device; `pooling` is
+                unknown, or X holds anything but texts.
         """
         if self.pooling not in {"mean", "cls"}:
             raise InputError(f"pooling is {self.pooling!r}; expected mean or cls")
@@ -102,7 +108,12 @@ class FrozenEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         found: Encoder | None = self.__dict__.get("_encoder")
         if found is None:
             spec = EncoderSpec(self.model, self.revision, self.max_length, (self.layer,), keep_tokens=False)
-            self._encoder = found = Encoder.load(spec)
+            found = Encoder.load(spec)
+            proven = (found.manifest.key, str(found.device))
+            if proven not in _PROVEN:  # cross-validation loads the same one over and over
+                check_parity(found)
+                _PROVEN.add(proven)
+            self._encoder = found
         return found
 
 

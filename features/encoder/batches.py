@@ -75,7 +75,7 @@ class Limit:
 
     tokens: int
 
-    def shrink(self, batch: Batch, error: RuntimeError) -> None:
+    def shrink(self, batch: Batch, error: RuntimeError, device: torch.device) -> None:
         """Halve the limit to half of what a failed batch held.
 
         Raises:
@@ -86,8 +86,9 @@ class Limit:
             raise error
         tokens = int(batch.pieces.lengths.sum())
         if len(batch.index) == 1:
+            other = "" if device.type == "cpu" else ", or ENCODE_ONCE_DEVICE=cpu"
             raise InputError(
                 f"the device's memory does not hold one text of {tokens} pieces; set a smaller "
-                f"`max_length:`, or ENCODE_ONCE_DEVICE=cpu"
+                f"`max_length:`{other}"
             ) from None
         self.tokens = min(self.tokens, tokens // 2)

@@ -150,6 +150,13 @@ def choose_precision(device: torch.device, width: int, precision: str = "auto") 
     return wanted
 
 
+def finer_settings(device: torch.device, precision: str) -> str:
+    """The end of a sentence: what to set so that vectors come nearer to float32 on the CPU; empty there."""
+    settings = [] if device.type == "cpu" else ["ENCODE_ONCE_DEVICE=cpu"]
+    settings += [] if precision == "float32" else ["ENCODE_ONCE_PRECISION=float32"]
+    return f", or set {' or '.join(settings)}" if settings else ""
+
+
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether a CPU has instructions for bfloat16 products; without them they are slower than float32."""
     if device.type != "cpu" or not onednn_multiplies(torch.bfloat16):

@@ -15,13 +15,11 @@ from torch import nn
 from features.corpus.texts import Text
 from features.encoder import device as devices
 from features.encoder import packing, weights
-from features.encoder import tokenizer as tokenising
 from features.encoder.batches import Batch, Limit, map_ahead
-from features.encoder.cutter import load_cutter
 from features.encoder.device import bound_kernel_cache, keep_freed_memory, release_freed_memory
-from features.encoder.forward import Forward, check_finite
+from features.encoder.forward import Forward, first_not_finite
 from features.encoder.layers import TopLayers, layer_stack, resolve_layers
-from features.encoder.tokenizer import Tokenized
+from features.encoder.tokenizer import Tokenized, Tokenizer, as_text
 from features.errors import InputError
 from features.store.identity import VECTORS_VERSION, Manifest
 from features.store.shards import EncodedBatch
@@ -58,8 +56,8 @@ class Encoder:
         self.spec = spec
         self.folder = folder
         self.device = device
-        self._cutter = load_cutter(folder, spec.max_length)
-        loaded = weights.load_frozen(folder)
+        loaded = weights.load_model(folder)
+        self.tokenizer = Tokenizer.load(folder, spec.max_length)
         self.parameters = loaded.parameters
         stack = layer_stack(loaded.model)
         self.dim = stack.dim
@@ -82,8 +80,7 @@ class Encoder:
             layers=self.layers,
             keep_tokens=self.spec.keep_tokens,
             device=self.device,
-            wants_types=self._stack.wants_types and self._cutter.types,
-            padding=self._cutter.padding,
+            wants_types=self._stack.wants_types and self.tokenizer.types,
         )
 
     @classmethod
@@ -133,13 +130,28 @@ class Encoder:
             ),
         )
 
-    def tokenize(self, texts: Sequence[Text]) -> Tokenized:
-        """Cut texts into pieces, in the order given; cheap beside encoding."""
-        return tokenising.tokenize(self._cutter, texts)
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether the model tells a text from its pair, or needs not to."""
+        return self._stack.types != 1 or not self.tokenizer.types
+
+    def tokenize(self, texts: Sequence[Text | str]) -> Tokenized:
+        """Cut texts into pieces, in the order given; cheap beside encoding.
+
+        Raises:
+            InputError: a pair is given to a model that embeds one segment number only.
+        """
+        pieces = self.tokenizer.tokenize(texts)
+        if not self.takes_pairs and pieces.type_ids.any():
+            raise InputError(
+                f"`{self.spec.model}` embeds one segment number (`type_vocab_size: 1` in its config.json), "
+                f"and a text comes with a pair; give texts alone, or choose another `model:`"
+            )
+        return pieces
 
     def encode(
         self,
-        texts: Sequence[Text],
+        texts: Sequence[Text | str],
         *,
         budget: int | None = None,
         progress: Callable[[int, int], None] | None = None,
@@ -149,7 +161,7 @@ class Encoder:
         Within chunks of a few thousand texts the longest come first, so that texts of equal length meet.
 
         Args:
-            texts: B texts, each encoded as given.
+            texts: B texts, each encoded as given; a plain string is a text without a pair.
             budget: tokens of a batch; None picks one for the device. Halved when memory runs out.
             progress: called with (texts done, texts in all) after each batch.
 
@@ -166,7 +178,7 @@ class Encoder:
         done = tokens = 0
         for computed in map_ahead(lambda batch: self._compute(forward, batch, limit), batches, workers):
             for encoded in computed:
-                check_finite(encoded, texts)
+                self._check_finite(encoded, texts)
                 done += len(encoded.index)
                 tokens += int(encoded.lengths.sum())
                 yield encoded
@@ -176,7 +188,7 @@ class Encoder:
                 release_freed_memory()
                 tokens = 0
 
-    def _batches(self, texts: Sequence[Text], limit: Limit, share: int) -> Iterator[Batch]:
+    def _batches(self, texts: Sequence[Text | str], limit: Limit, share: int) -> Iterator[Batch]:
         """Sort each chunk by length and cut it; a chunk too small for all workers is cut finer."""
         for start in range(0, len(texts), CHUNK):
             pieces = self.tokenize(texts[start : start + CHUNK])
@@ -194,7 +206,7 @@ class Encoder:
         try:
             return [forward.packed(batch.pieces).to_batch(batch.index, batch.pieces)]
         except RuntimeError as error:
-            limit.shrink(batch, error)
+            limit.shrink(batch, error, self.device)
         return [encoded for half in batch.halves() for encoded in self._compute(forward, half, limit)]
 
     def top(self, k: int) -> nn.Module:
@@ -214,8 +226,17 @@ class Encoder:
             )
         return TopLayers(layer_stack(weights.load_model(self.folder).model), k)
 
+    def _check_finite(self, batch: EncodedBatch, texts: Sequence[Text | str]) -> None:
+        position = first_not_finite(batch)
+        if position is not None:
+            raise InputError(
+                f"the embedding of text {position} is not finite ({as_text(texts[position]).text[:80]!r}); "
+                f"expected numbers that float16 holds: check the weights"
+                f"{devices.finer_settings(self.device, self.precision)}"
+            )
+
     def _check_length(self, longest: int) -> None:
-        shortest = self._cutter.specials + 1
+        shortest = self.tokenizer.specials + 1
         if not shortest <= self.spec.max_length <= longest:
             raise InputError(
                 f"max_length is {self.spec.max_length}, but `{self.spec.model}` takes {shortest} to "

@@ -1,4 +1,4 @@
-"""One batch through a frozen model, packed or padded, its result checked to be finite."""
+"""One batch through a frozen model without padding, its result checked to be finite."""
 
 from __future__ import annotations
 
@@ -11,28 +11,19 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from features.corpus.texts import Text
 from features.encoder import packing
 from features.encoder.layers import Stack
 from features.encoder.tokenizer import Tokenized
-from features.errors import InputError
 from features.store.shards import EncodedBatch
 
 _POSITIVE_INFINITY, _NEGATIVE_INFINITY = 0x7C00, 0xFC00  # bits of float16; above each lie only NaNs
 
 
-def check_finite(batch: EncodedBatch, texts: Sequence[Text]) -> None:
-    """Look for NaN and infinity in a batch.
+def first_not_finite(batch: EncodedBatch) -> int | None:
+    """The first text of a batch with NaN or infinity in its vectors, by its number in `batch.index`.
 
     A mean is finite only if every token in it is, so the pooled vectors speak for the tokens; these are
     looked at once more because float16 may overflow where float32 does not.
-
-    Args:
-        batch: what was computed.
-        texts: all texts that were given, which `batch.index` points into.
-
-    Raises:
-        InputError: names the first text of the batch whose embedding is not finite.
     """
     bad: npt.NDArray[np.bool_] = np.asarray(~np.isfinite(batch.pooled).all(axis=(1, 2)))
     ends = np.cumsum(batch.lengths)
@@ -40,13 +31,7 @@ def check_finite(batch: EncodedBatch, texts: Sequence[Text]) -> None:
         if not bad.any() and _overflows(layer):
             rows = np.flatnonzero(~np.isfinite(layer).all(axis=1))
             bad[np.searchsorted(ends, rows, side="right")] = True
-    if bad.any():
-        position = int(batch.index[int(np.flatnonzero(bad)[0])])
-        raise InputError(
-            f"the embedding of text {position} is not finite ({texts[position].text[:80]!r}); expected "
-            f"numbers that float16 holds: check the weights, or set ENCODE_ONCE_PRECISION=float32 or "
-            f"ENCODE_ONCE_DEVICE=cpu"
-        )
+    return int(batch.index[int(np.flatnonzero(bad)[0])]) if bad.any() else None
 
 
 def _overflows(values: npt.NDArray[np.float16]) -> bool:
@@ -88,7 +73,6 @@ class Forward:
     keep_tokens: whether token vectors are wanted.
     device: where the model lies.
     wants_types: whether the model embeds the tokenizer's segment numbers.
-    padding: the padding piece's id.
     """
 
     stack: Stack
@@ -97,55 +81,36 @@ class Forward:
     keep_tokens: bool
     device: torch.device
     wants_types: bool
-    padding: int
 
     def packed(self, pieces: Tokenized) -> States:
         """Run texts as one row without padding."""
         blocks = packing.blocks_of(pieces.lengths)
         with torch.inference_mode():
-            hidden = self._run(pieces.piece_ids, pieces.type_ids, pieces.lengths, blocks)
-            return self._pool(hidden, pieces.lengths, blocks)
+            hidden = self.hidden(pieces.piece_ids, pieces.type_ids, pieces.lengths, packed_blocks=blocks)
+            return self.pool(hidden, pieces.lengths, blocks)
 
-    def padded(self, pieces: Tokenized, width: int) -> States:
-        """Run texts padded to `width` pieces each, attention masked; what is returned holds no padding."""
-        count = len(pieces.lengths)
-        real = np.arange(width) < pieces.lengths[:, None]
-        ids = np.full((count, width), self.padding, np.int32)
-        types = np.zeros((count, width), np.int8)
-        ids[real], types[real] = pieces.piece_ids, pieces.type_ids
-        widths = np.full(count, width, np.int32)
-        with torch.inference_mode():
-            mask = torch.from_numpy(real).to(self.device)
-            padded = self._run(ids.ravel(), types.ravel(), widths, packing.blocks_of(widths), mask)
-            hidden = tuple(state[mask.flatten()] for state in padded)
-            return self._pool(hidden, pieces.lengths, packing.blocks_of(pieces.lengths))
-
-    def _run(
+    def hidden(
         self,
         ids: npt.NDArray[np.int32],
         types: npt.NDArray[np.int8],
         lengths: npt.NDArray[np.int32],
-        blocks: Sequence[packing.Block],
-        mask: torch.Tensor | None = None,
+        **attention: Any,
     ) -> tuple[torch.Tensor, ...]:
+        """Hidden states (T, D) of the wanted layers, of a row of texts; `attention` goes to its function."""
         positions = packing.positions_of(lengths) + self.stack.position_start
-        inputs: dict[str, Any] = {
-            "input_ids": self._row(ids),
-            "position_ids": self._row(positions),
-            "packed_blocks": blocks,
-            "packed_mask": mask,
-        }
+        inputs = {"input_ids": self._row(ids), "position_ids": self._row(positions)}
         if self.wants_types:
             inputs["token_type_ids"] = self._row(types)
-        states = self.stack.forward(**inputs)
-        return (*(states[layer][0] for layer in self.layers[:-1]), states[-1][0])
+        states = self.stack.forward(**inputs, **attention)
+        return tuple(states[layer][0] for layer in self.layers)
 
-    def _pool(
+    def pool(
         self,
         hidden: tuple[torch.Tensor, ...],
         lengths: npt.NDArray[np.int32],
         blocks: Sequence[packing.Block],
     ) -> States:
+        """Pooled vectors of a row of texts, and its tokens where they are kept."""
         firsts = torch.from_numpy(packing.starts_of(lengths)).to(self.device)
         vectors: list[torch.Tensor] = []
         for state in hidden:

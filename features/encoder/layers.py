@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from features.encoder.bert import Bert
 from features.encoder.device import onednn_multiplies
 from features.encoder.packing import packed_attention
 from features.errors import InputError
@@ -80,7 +79,8 @@ def _fuse_projections(module: nn.Module, dtype: torch.dtype) -> None:
         parts: list[Any] = [getattr(module, name, None) for name in names]
         if not all(isinstance(part, nn.Linear) and part.in_features == part.out_features for part in parts):
             continue
-        if any(part.bias is None for part in parts):
+        rotated = "position_embeddings" in inspect.signature(module.forward).parameters
+        if rotated or any(part.bias is None for part in parts):
             continue
         weight = torch.cat([part.weight for part in parts])
         bias = torch.cat([part.bias for part in parts])
@@ -108,7 +108,7 @@ def _can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     )
 
 
-_ATTENTION = "encode_once_packed"
+PACKED = "encode_once_packed"
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Stack:
     dim: width D of the hidden states.
     position_start: position number of a text's first piece (0; RoBERTa counts from its padding index + 1).
     positions: pieces of the longest text the model has positions for.
-    wants_types: whether the model embeds the tokenizer's segment numbers.
+    types: how many segment numbers the model embeds; 0 where it takes none.
     """
 
     model: nn.Module
@@ -131,33 +131,47 @@ class Stack:
     dim: int
     position_start: int
     positions: int
-    wants_types: bool
+    types: int
     _captured: threading.local = field(default_factory=threading.local)
+
+    @property
+    def wants_types(self) -> bool:
+        """Whether the model embeds the tokenizer's segment numbers."""
+        return self.types > 0
 
     def prepare(self, wanted: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
         """Keep the layers up to the highest wanted hidden state, packed attention, products in `dtype`."""
         top = max(wanted)
-        kept = nn.ModuleList(self.layers[:top])
+        kept = nn.ModuleList(self.layers[: max(top, 1)])
         setattr(self.parent, self.name, kept)
         for number in wanted:
-            if number < top:
-                self.layers[number].register_forward_pre_hook(self._capture(number))
+            if number < len(kept):
+                kept[number].register_forward_pre_hook(self._capture(number))
+        if 0 < top < len(self.layers):  # what the model gives back may have passed a last normalisation
+            kept[-1].register_forward_hook(self._capture_output(top))
         self.model.to(device)
-        activation = _use_packed_attention(self.model)
+        use_attention(self.model, PACKED, packed_attention)
+        config: Any = self.model.config
+        activation = str(getattr(config, "hidden_act", getattr(config, "activation", "")))
         with torch.inference_mode():
             fuse(list(kept), dtype, activation)
 
     def forward(self, **inputs: Any) -> dict[int, torch.Tensor]:
-        """Hidden states (1, T, D) of the captured layers, and under -1 the top one."""
+        """Hidden states (1, T, D) of the wanted layers by their numbers."""
         captured: dict[int, torch.Tensor] = {}
         self._captured.states = captured
-        output = self.model(**inputs)
-        top: torch.Tensor = output if isinstance(output, torch.Tensor) else output.last_hidden_state
-        return {**captured, -1: top}
+        last: torch.Tensor = self.model(**inputs).last_hidden_state
+        return {len(self.layers): last, **captured}
 
     def _capture(self, number: int) -> Any:
         def hook(_module: nn.Module, args: tuple[Any, ...]) -> None:
             self._captured.states[number] = args[0]
+
+        return hook
+
+    def _capture_output(self, number: int) -> Any:
+        def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+            self._captured.states[number] = output[0] if isinstance(output, tuple) else output
 
         return hook
 
@@ -168,17 +182,17 @@ def layer_stack(model: nn.Module) -> Stack:
     Raises:
         InputError: the model is not BERT-like: no list of layers, or attention that cannot be exchanged.
     """
-    if isinstance(model, Bert):
-        return _bert_stack(model)
     config: Any = model.config
     parameters = inspect.signature(model.forward).parameters
+    count = getattr(config, "num_hidden_layers", None)
     found = [
         (parent, name, tuple(child))
         for parent in model.modules()
         for name, child in parent.named_children()
-        if isinstance(child, nn.ModuleList) and len(child) == config.num_hidden_layers
+        if isinstance(child, nn.ModuleList) and len(child) == count
     ]
     fits = getattr(model, "_supports_attention_backend", False) and "position_ids" in parameters
+    fits = fits and hasattr(config, "hidden_size") and hasattr(config, "max_position_embeddings")
     causal = any(getattr(module, "is_causal", False) for module in model.modules())
     if len(found) != 1 or causal or not fits:
         raise InputError(
@@ -197,39 +211,20 @@ def layer_stack(model: nn.Module) -> Stack:
         dim=int(config.hidden_size),
         position_start=start,
         positions=int(config.max_position_embeddings) - start,
-        wants_types="token_type_ids" in parameters,
+        types=int(getattr(config, "type_vocab_size", 2)) if "token_type_ids" in parameters else 0,
     )
 
 
-def _bert_stack(model: Bert) -> Stack:
-    layers: Any = model.encoder.layer
-    return Stack(
-        model=model,
-        parent=model.encoder,
-        name="layer",
-        layers=tuple(layers),
-        dim=model.sizes.hidden_size,
-        position_start=0,
-        positions=model.sizes.max_position_embeddings,
-        wants_types=True,
-    )
+def use_attention(model: Any, name: str, function: Any) -> None:
+    """Give a model of Transformers a function as its attention; the name is for the library's registry.
 
-
-def _use_packed_attention(model: Any) -> str:
-    """Give a model of Transformers packed attention in place of its own; the name of its activation.
-
-    Transformers lets a function be registered as a model's attention, so that every BERT-like architecture
-    keeps its own code.
+    So every BERT-like architecture keeps its own code.
     """
-    if isinstance(model, Bert):
-        return "gelu"
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    AttentionInterface.register(_ATTENTION, packed_attention)
-    AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)  # a packed row needs no mask
-    model.set_attn_implementation(_ATTENTION)
-    activation = getattr(model.config, "hidden_act", getattr(model.config, "activation", ""))
-    return str(activation)
+    AttentionInterface.register(name, function)
+    AttentionMaskInterface.register(name, lambda *_, **__: None)  # the function knows what sees what
+    model.set_attn_implementation(name)
 
 
 def resolve_layers(wanted: tuple[int, ...], total: int) -> tuple[int, ...]:

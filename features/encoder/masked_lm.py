@@ -53,8 +53,9 @@ class MaskedHead:
                     output_loading_info=True, **safe,
                 )  # fmt: skip
         except Exception as error:
-            text = " ".join(str(error).split())[:200]
-            raise InputError(f"the masked-LM model in `{folder}` cannot be read: {text}") from None
+            raise InputError(
+                f"the masked-LM model in `{folder}` cannot be read: {weights.one_line(error)}"
+            ) from None
         if report["missing_keys"] or report.get("mismatched_keys"):
             return None  # what the checkpoint lacks has random weights now
         return cls(model.eval().requires_grad_(False))

@@ -16,7 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from features.errors import InputError
+
 _SCORES = 1 << 19  # 2 MiB of attention scores: of half and twice as many, none was faster with a 1 MiB cache
+_OTHER_SCORES = ("softcap", "s_aux", "position_bias")  # names that Transformers gives to what changes scores
 _LONG = 64  # tokens from which one float32 product of scores pays, measured with AVX512-BF16
 
 
@@ -82,8 +85,8 @@ def packed_attention(
     dropout: float = 0.0,
     *,
     packed_blocks: Sequence[Block],
-    packed_mask: torch.Tensor | None = None,
-    **_: Any,
+    sliding_window: int | None = None,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Scaled-dot-product attention within each text of a packed row.
 
@@ -97,30 +100,75 @@ def packed_attention(
         scaling: factor of the scores; None is d ** -0.5.
         dropout: 0, the encoder is frozen.
         packed_blocks: where each text stands, passed through the model's forward.
-        packed_mask: (n, L) bool, True for real tokens, where the row's one block is padded; else None.
+        sliding_window: a token sees those less than so many positions away; None is all of its text.
+        others: what some architectures ask of attention; refused where it would change the scores.
 
     Returns:
         (1, T, H, d), and None in place of attention weights.
+
+    Raises:
+        InputError: the architecture asks for another kind of attention.
     """
+    for name in _OTHER_SCORES:
+        if others.get(name) is not None:
+            raise InputError(
+                f"the architecture's attention has `{name}`, which packed texts cannot be given; expected "
+                f"scaled-dot-product attention: choose another `model:`"
+            )
+    q, k, v = projected(module, query, key, value)
+    scale = q.shape[-1] ** -0.5 if scaling is None else scaling
+    if _has_variable_length(q):
+        return _variable_length(q, k, v, packed_blocks, scale, sliding_window).unsqueeze(0), None
+    out = torch.empty_like(q)
+    for block in packed_blocks:
+        bias = None
+        if sliding_window is not None and sliding_window < block.length:
+            seen = window(block.length, sliding_window, q.device)
+            bias = as_bias(seen.expand(block.texts, 1, -1, -1), q.dtype)
+        attend(q, k, v, out, block, scale, bias)
+    return out.unsqueeze(0), None
+
+
+def projected(
+    module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Queries, keys and values of an attention module, (T, H, d) each, of (1, H, T, d)."""
     q, k, v = (projection[0].transpose(0, 1) for projection in (query, key, value))
     fused = getattr(module, "fused_projections", None)
-    if fused is not None:
-        q, k, v = fused(q.flatten(1)).view(-1, 3, *q.shape[1:]).unbind(1)
-    scale = q.shape[-1] ** -0.5 if scaling is None else scaling
-    if packed_mask is None and _has_variable_length(q):
-        return _variable_length(q, k, v, packed_blocks, scale).unsqueeze(0), None
-    bias = (
-        None if packed_mask is None else q.new_zeros(packed_mask.shape).masked_fill(~packed_mask, -torch.inf)
-    )
-    tokens, heads, width = q.shape
-    out = q.new_empty((tokens, heads, width))
+    if fused is None:
+        return q.to(v.dtype), k.to(v.dtype), v  # rotary positions leave them in float32
+    return tuple(fused(q.flatten(1)).view(-1, 3, *q.shape[1:]).unbind(1))
+
+
+def window(length: int, width: int, device: torch.device) -> torch.Tensor:
+    """Which tokens see which in texts of L tokens: (L, L) bool, True less than `width` positions apart."""
+    positions = torch.arange(length, device=device)
+    return (positions[:, None] - positions).abs() < width
+
+
+def as_bias(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What is added to scores: 0 where a key is seen, minus infinity elsewhere."""
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
+
+
+def attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    out: torch.Tensor,
+    block: Block,
+    scale: float,
+    bias: torch.Tensor | None,
+) -> None:
+    """Attention within the n texts of one block: (T, H, d) three times, into the block's rows of `out`.
+
+    `bias` is added to their scores: (n, 1, 1 or L, L), or None.
+    """
+    start, texts, length = block
+    rows = slice(start, start + texts * length)
+    q, k, v, out = (x[rows].view(texts, length, *x.shape[1:]) for x in (q, k, v, out))
     by_products = q.device.type == "cpu" and q.dtype == torch.bfloat16
-    for start, texts, length in packed_blocks:
-        rows = slice(start, start + texts * length)
-        attend = _by_products if by_products else _by_kernel
-        some_q, some_k, some_v, some = (x[rows].view(texts, length, heads, width) for x in (q, k, v, out))
-        attend(some_q, some_k, some_v, some, scale, bias)
-    return out.unsqueeze(0), None
+    (_by_products if by_products else _by_kernel)(q, k, v, out, scale, bias)
 
 
 def _by_kernel(
@@ -131,13 +179,9 @@ def _by_kernel(
     scale: float,
     bias: torch.Tensor | None,
 ) -> None:
-    """Attention of n texts of length L by torch's own kernel: (n, L, H, d) three times, into `out`.
-
-    `bias` is added to the scores of each text's keys: (n, L), or None.
-    """
+    """Attention of n texts of length L by torch's own kernel: (n, L, H, d) three times, into `out`."""
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    mask = None if bias is None else bias[:, None, None, :]
-    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     out.copy_(attended.transpose(1, 2))
 
 
@@ -162,7 +206,7 @@ def _by_products(
             qs, ks, vs = (x[part].transpose(1, 2).reshape(-1, length, width) for x in (q, k, v))
             scores, target = _scores(qs, ks.transpose(1, 2), scale), out[part]
             if bias is not None:
-                scores += bias[part[0]].repeat_interleave(target.shape[2], dim=0)[:, None, :]
+                scores.view(len(target), -1, length, length).add_(bias[part[0]])
             attended = torch.bmm(torch.softmax(scores, -1).to(q.dtype), vs)
             target.copy_(attended.view(len(target), -1, length, width).transpose(1, 2))
 
@@ -194,7 +238,12 @@ def _has_variable_length(q: torch.Tensor) -> bool:
 
 
 def _variable_length(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, blocks: Sequence[Block], scale: float
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    blocks: Sequence[Block],
+    scale: float,
+    width: int | None,
 ) -> torch.Tensor:
     """Flash attention over texts of different lengths in one call: (T, H, d) three times -> (T, H, d)."""
     from torch.nn.attention.varlen import varlen_attn
@@ -203,5 +252,6 @@ def _variable_length(
     ends = np.cumsum([0, *lengths], dtype=np.int32)
     bounds = torch.from_numpy(ends).to(q.device)
     longest = max(lengths)
-    attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale)
+    sides = (-1, -1) if width is None else (width - 1, width - 1)
+    attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=sides)
     return attended if isinstance(attended, torch.Tensor) else attended[0]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import nn
 
 from features.corpus.texts import Text
+from features.encoder import packing
 from features.encoder.device import token_budget
 from features.encoder.encoder import Encoder
-from features.encoder.packing import fill
+from features.encoder.forward import States
+from features.encoder.layers import PACKED, use_attention
 from features.encoder.tokenizer import Tokenized
 from features.store.shards import EncodedBatch
 
@@ -89,11 +94,67 @@ def plan_batches(
         order = np.argsort(-lengths, kind="stable").astype(np.int64)
     plan: list[Planned] = []
     while len(order):
-        count = fill(lengths[order], budget) if strategy == "packed" else batch_size
+        count = packing.fill(lengths[order], budget) if strategy == "packed" else batch_size
         texts, order = order[:count], order[count:]
         width = {"static": max_length, "packed": 0}.get(strategy, int(lengths[texts].max()))
         plan.append(Planned(texts, width, width * len(texts) or int(lengths[texts].sum())))
     return plan
+
+
+def padded_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    *,
+    real: torch.Tensor,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention as `features.encoder.packing.packed_attention` has it, over texts padded to one length.
+
+    real: (n, L) bool, False for padding, which no token sees.
+    """
+    q, k, v = packing.projected(module, query, key, value)
+    seen = real[:, None, None, :]
+    if sliding_window is not None:
+        near = packing.window(real.shape[1], sliding_window, real.device)
+        seen = (
+            seen & near | ~real[:, None, :, None]
+        )  # what padding sees does not matter, but must be something
+    out = torch.empty_like(q)
+    scale = q.shape[-1] ** -0.5 if scaling is None else scaling
+    packing.attend(q, k, v, out, packing.Block(0, *real.shape), scale, packing.as_bias(seen, q.dtype))
+    return out.unsqueeze(0), None
+
+
+def _padded(encoder: Encoder, pieces: Tokenized, width: int) -> States:
+    """Run texts padded to `width` pieces each, attention masked; what is returned holds no padding."""
+    forward, count = encoder.forward, len(pieces.lengths)
+    real = np.arange(width) < pieces.lengths[:, None]
+    ids = np.full((count, width), encoder.tokenizer.padding, np.int32)
+    types = np.zeros((count, width), np.int8)
+    ids[real], types[real] = pieces.piece_ids, pieces.type_ids
+    with torch.inference_mode():
+        mask = torch.from_numpy(real).to(encoder.device)
+        padded = forward.hidden(ids.ravel(), types.ravel(), np.full(count, width, np.int32), real=mask)
+        hidden = tuple(state[mask.flatten()] for state in padded)
+        return forward.pool(hidden, pieces.lengths, packing.blocks_of(pieces.lengths))
+
+
+@contextmanager
+def _attention_for(strategy: Strategy, model: nn.Module) -> Iterator[None]:
+    if strategy == "packed":
+        yield
+        return
+    use_attention(model, "encode_once_padded", padded_attention)
+    try:
+        yield
+    finally:
+        use_attention(model, PACKED, packing.packed_attention)
 
 
 def encode_padded(
@@ -104,13 +165,15 @@ def encode_padded(
     Takes everything at once: made to compare strategies on some thousand texts, not to fill a cache.
     """
     budget = token_budget(encoder.device, encoder.dim)
-    for batch in plan_batches(
+    plan = plan_batches(
         strategy, pieces.lengths, max_length=encoder.spec.max_length, batch_size=batch_size, budget=budget
-    ):
-        some = pieces.take(batch.texts)
-        forward = encoder.forward
-        states = forward.padded(some, batch.width) if batch.width else forward.packed(some)
-        yield states.to_batch(batch.texts, some)
+    )
+    forward = encoder.forward
+    with _attention_for(strategy, forward.stack.model):
+        for batch in plan:
+            some = pieces.take(batch.texts)
+            states = _padded(encoder, some, batch.width) if batch.width else forward.packed(some)
+            yield states.to_batch(batch.texts, some)
 
 
 def compare_padding(

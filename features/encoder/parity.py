@@ -18,7 +18,7 @@ import torch
 from features.corpus.texts import Text
 from features.encoder import weights
 from features.encoder.batches import map_ahead
-from features.encoder.device import plain_products
+from features.encoder.device import finer_settings, plain_products
 from features.encoder.encoder import Encoder
 from features.errors import InputError
 from features.store.shards import EncodedBatch
@@ -74,7 +74,7 @@ class Reference(Protocol):
 
 def expected_vectors(encoder: Encoder) -> list[Vectors]:
     """What the gate's texts are by plain CPU float32; a cluster computes it once for all its actors."""
-    return _plain(encoder, _TEXTS)
+    return _plain(encoder, _texts(encoder))
 
 
 def check_parity(encoder: Encoder, expected: Sequence[Vectors] | None = None) -> Parity:
@@ -85,14 +85,24 @@ def check_parity(encoder: Encoder, expected: Sequence[Vectors] | None = None) ->
         expected: `expected_vectors` of the same folder, layers and length; None computes them here.
 
     Raises:
-        InputError: the cosines are too low for this device and precision to fill a cache.
+        InputError: the cosines are too low for this device and precision to fill a cache, or the
+            architecture cannot be run at all.
     """
-    parity = measure_parity(encoder, _TEXTS, expected)
+    try:
+        parity = measure_parity(encoder, _texts(encoder), expected)
+    except InputError:
+        raise
+    except Exception as error:  # whatever an architecture that nobody tried may raise
+        raise InputError(
+            f"`{encoder.spec.model}` cannot be run here ({weights.one_line(error)}); expected a BERT-like "
+            f"encoder (bert, distilbert, roberta, electra and their kin): choose another `model:`"
+        ) from error
     if not parity.holds:
         raise InputError(
-            f"{encoder.device} in {encoder.precision} does not agree with float32 on the CPU: cosines "
-            f"mean {parity.mean:.6f}, lowest {parity.lowest:.6f}, pooled {parity.pooled:.6f}; expected at "
-            f"least {MEAN}, {LOWEST}, {POOLED}: set ENCODE_ONCE_DEVICE=cpu or ENCODE_ONCE_PRECISION=float32"
+            f"`{encoder.spec.model}` on {encoder.device} in {encoder.precision} does not agree with its own "
+            f"float32 forward on the CPU: cosines mean {parity.mean:.6f}, lowest {parity.lowest:.6f}, pooled "
+            f"{parity.pooled:.6f}; expected at least {MEAN}, {LOWEST}, {POOLED}: choose another `model:`"
+            f"{finer_settings(encoder.device, encoder.precision)}"
         )
     return parity
 
@@ -117,6 +127,10 @@ def measure_parity(
     return Parity(
         float(token_cosines.mean()), float(token_cosines.min()), float(np.concatenate(pooled).min())
     )
+
+
+def _texts(encoder: Encoder) -> list[Text]:
+    return [text for text in _TEXTS if text.pair is None or encoder.takes_pairs]
 
 
 def _plain(encoder: Encoder, texts: Sequence[Text]) -> list[Vectors]:

@@ -1,18 +1,19 @@
-"""From texts to pieces: ids, character spans and segments of many texts as flat arrays."""
+"""The tokenizer as extraction needs it: cuts to a length, never pads, tells where each piece stands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from features.corpus.texts import Text
-from features.encoder.cutter import Cutter
 from features.encoder.packing import positions_of, starts_of
+from features.encoder.weights import load_tokenizer
 from features.errors import InputError
 
 
@@ -57,34 +58,73 @@ class Tokenized:
         )
 
 
-def tokenize(cutter: Cutter, texts: Sequence[Text]) -> Tokenized:
-    """Cut texts (and pairs) into pieces.
+@dataclass(frozen=True)
+class Tokenizer:
+    """A fast tokenizer that truncates, the longer of a pair first; built by `load`.
 
-    Raises:
-        InputError: a text holds half a surrogate pair, which no tokenizer can read.
+    backend: the `tokenizers.Tokenizer`.
+    padding: id of the padding piece.
+    types: whether models are meant to embed its segment numbers.
     """
-    encodings = [] if not texts else _encodings(cutter, texts)
-    lengths = np.fromiter(map(len, encodings), np.int32, len(encodings))
-    total = int(lengths.sum())
 
-    def flat(values: Any, dtype: Any) -> npt.NDArray[Any]:
-        return np.fromiter(chain.from_iterable(values), dtype, total)
+    backend: Any
+    padding: int
+    types: bool
 
-    offsets = chain.from_iterable(encoding.offsets for encoding in encodings)
-    spans = np.fromiter(chain.from_iterable(offsets), np.int32, 2 * total)
-    special = flat((encoding.special_tokens_mask for encoding in encodings), np.int8)
-    sequences = flat((_sequence_numbers(encoding) for encoding in encodings), np.int8)
-    segments = np.where(special == 1, np.int8(-1), sequences)
-    return Tokenized(
-        lengths=lengths,
-        piece_ids=flat((encoding.ids for encoding in encodings), np.int32),
-        type_ids=flat((encoding.type_ids for encoding in encodings), np.int8),
-        char_spans=np.where((segments >= 0)[:, None], spans.reshape(-1, 2), np.int32(0)),
-        segments=segments,
-    )
+    @classmethod
+    def load(cls, folder: Path, max_length: int) -> Tokenizer:
+        """The folder's tokenizer, cutting at `max_length` pieces, special ones included.
+
+        Raises:
+            InputError: it cannot be read, or it is a slow one, which knows no character offsets.
+        """
+        loaded = load_tokenizer(folder)
+        backend = loaded.backend_tokenizer
+        backend.enable_truncation(max_length, strategy="longest_first", direction=loaded.truncation_side)
+        backend.no_padding()
+        return cls(backend, loaded.pad_token_id or 0, "token_type_ids" in loaded.model_input_names)
+
+    @property
+    def specials(self) -> int:
+        """Special pieces that a pair is given."""
+        return int(self.backend.num_special_tokens_to_add(True))
+
+    def tokenize(self, texts: Sequence[Text | str]) -> Tokenized:
+        """Cut texts (and pairs) into pieces; a plain string is a text without a pair.
+
+        Raises:
+            InputError: a text holds half a surrogate pair, which no tokenizer can read; or the texts are one
+                string, whose characters are hardly meant.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"{texts[:80]!r} is a single text; expected a list of texts: put it into one")
+        encodings = _encodings(self.backend, [as_text(text) for text in texts]) if len(texts) else []
+        lengths = np.fromiter(map(len, encodings), np.int32, len(encodings))
+        total = int(lengths.sum())
+
+        def flat(values: Any, dtype: Any) -> npt.NDArray[Any]:
+            return np.fromiter(chain.from_iterable(values), dtype, total)
+
+        offsets = chain.from_iterable(encoding.offsets for encoding in encodings)
+        spans = np.fromiter(chain.from_iterable(offsets), np.int32, 2 * total)
+        special = flat((encoding.special_tokens_mask for encoding in encodings), np.int8)
+        sequences = flat((_sequence_numbers(encoding) for encoding in encodings), np.int8)
+        segments = np.where(special == 1, np.int8(-1), sequences)
+        return Tokenized(
+            lengths=lengths,
+            piece_ids=flat((encoding.ids for encoding in encodings), np.int32),
+            type_ids=flat((encoding.type_ids for encoding in encodings), np.int8),
+            char_spans=np.where((segments >= 0)[:, None], spans.reshape(-1, 2), np.int32(0)),
+            segments=segments,
+        )
 
 
-def _encodings(cutter: Cutter, texts: Sequence[Text]) -> list[Any]:
+def as_text(text: Text | str) -> Text:
+    """A plain string as a text without a pair."""
+    return Text(text) if isinstance(text, str) else text
+
+
+def _encodings(backend: Any, texts: Sequence[Text]) -> list[Any]:
     for position, pair in enumerate(texts):
         for text in pair:
             if text is not None and not _readable(text):
@@ -93,7 +133,7 @@ def _encodings(cutter: Cutter, texts: Sequence[Text]) -> list[Any]:
                     f"clean the text before it is encoded"
                 )
     given = [first if pair is None else (first, pair) for first, pair in texts]
-    return list(cutter.backend.encode_batch(given))
+    return list(backend.encode_batch(given))
 
 
 def _sequence_numbers(encoding: Any) -> list[int]:

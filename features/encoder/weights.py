@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from features.encoder.bert import load_bert
 from features.errors import InputError
 from features.store.identity import digest_files
 
@@ -30,7 +30,7 @@ _NEEDED = "config.json, model.safetensors and tokenizer.json"
 class LoadedModel:
     """A frozen float32 model in evaluation mode.
 
-    model: the base model, without a pooler: `features.encoder.bert.Bert`, or one of Transformers.
+    model: the base model of Transformers, without a pooler.
     pooler: its pooler where the checkpoint holds trained weights for one, else None.
     parameters: number of parameters of both.
     """
@@ -84,11 +84,27 @@ def check_folder(folder: Path) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that are loaded, and the index of a sharded checkpoint."""
-    single = folder / _WEIGHT_FILES[0]
+    """The safetensors files that are loaded, and the index of a sharded checkpoint.
+
+    Raises:
+        InputError: the index cannot be read, or names a file that is not in the folder itself.
+    """
+    single, index = folder / _WEIGHT_FILES[0], folder / _WEIGHT_FILES[1]
     if single.is_file():
         return [single]
-    return sorted(path for pattern in _WEIGHT_FILES[1:] for path in folder.glob(pattern))
+    if not index.is_file():
+        return []
+    try:
+        names = sorted({str(name) for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"`{index}` is no index of weights ({one_line(error)}); take it anew") from None
+    for name in names:
+        if Path(name).name != name or not (folder / name).is_file():
+            raise InputError(
+                f"`{index}` names the weights {name!r}; expected files beside it, of which alone the "
+                f"encoder's identity is made: put the file there, or name it as it lies there"
+            )
+    return [index, *(folder / name for name in names)]
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -120,23 +136,13 @@ def load_tokenizer(folder: Path) -> Any:
                 folder, use_fast=True, trust_remote_code=False, local_files_only=True
             )
     except Exception as error:
-        raise InputError(f"the tokenizer in `{folder}` cannot be read: {_one_line(error)}") from None
+        raise InputError(f"the tokenizer in `{folder}` cannot be read: {one_line(error)}") from None
     if not tokenizer.is_fast:
         raise InputError(
             f"the tokenizer in `{folder}` ({type(tokenizer).__name__}) is a slow one without character "
             f"offsets; expected a fast one: put its tokenizer.json there"
         )
     return tokenizer
-
-
-def load_frozen(folder: Path) -> LoadedModel:
-    """The folder's model for packed rows: a plain BERT without importing Transformers, else as `load_model`.
-
-    Raises:
-        InputError: as `load_model`.
-    """
-    found = load_bert(folder)
-    return load_model(folder) if found is None else _frozen(*found)
 
 
 def load_model(folder: Path) -> LoadedModel:
@@ -156,23 +162,24 @@ def load_model(folder: Path) -> LoadedModel:
                 trust_remote_code=False,
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # `_check_complete` names the tensor
             )
     except Exception as error:
-        raise InputError(f"the model in `{folder}` cannot be read: {_one_line(error)}") from None
+        raise InputError(f"the model in `{folder}` cannot be read: {one_line(error)}") from None
     missing = set(report["missing_keys"])
     untrained_pooler = any(name.startswith("pooler.") for name in missing)
     _check_complete(folder, sorted(name for name in missing if not name.startswith("pooler.")), report)
     pooler = getattr(model, "pooler", None)
     if hasattr(model, "pooler"):
         model.pooler = None
-    return _frozen(model, None if untrained_pooler else pooler)
-
-
-def _frozen(model: nn.Module, pooler: nn.Module | None) -> LoadedModel:
-    parts = [model] if pooler is None else [model, pooler]
+    parts = [model] if pooler is None or untrained_pooler else [model, pooler]
     for part in parts:
         part.eval().requires_grad_(False)
-    return LoadedModel(model, pooler, sum(x.numel() for part in parts for x in part.parameters()))
+    return LoadedModel(model, parts[1] if parts[1:] else None, sum(map(_size, parts)))
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @contextmanager
@@ -209,11 +216,12 @@ def _download(model: str, revision: str) -> Path:
         return Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
     except Exception as error:
         raise InputError(
-            f"model `{model}` at revision {revision} could not be had from the hub ({_one_line(error)}); "
+            f"model `{model}` at revision {revision} could not be had from the hub ({one_line(error)}); "
             f"without a network put {_NEEDED} into a folder and give its path as `model:`"
         ) from None
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """An error of a library as part of a sentence."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:200]}"

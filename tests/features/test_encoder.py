@@ -145,3 +145,13 @@ def test_half_precision_products_stay_close_to_float32(folders: dict[str, Path])
     a, b = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in vectors)
     assert (a * b).sum(-1).min() > 0.999
     assert not np.array_equal(a, b)
+
+
+def test_a_list_of_strings_is_encoded(folders: dict[str, Path]) -> None:
+    """Strings need not be wrapped; what is no list of texts is refused."""
+    encoder = load(folders["bert"])
+    (plain,) = encoder.encode([TEXTS[0].text, TEXTS[2].text])
+    (wrapped,) = encoder.encode([TEXTS[0], TEXTS[2]])
+    np.testing.assert_array_equal(plain.pooled, wrapped.pooled)
+    with pytest.raises(InputError, match="is a single text"):
+        list(encoder.encode("never again"))

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from features.encoder import packing
 from features.encoder.device import give_products_to_half, plain_products
 from features.encoder.layers import FrozenLinear
+from features.errors import InputError
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=30)
 
@@ -72,6 +73,35 @@ def test_attention_equals_that_of_each_text_alone(
     assert weights is None
     assert packed.dtype == dtype
     torch.testing.assert_close(packed.float(), alone.transpose(1, 2), atol=near, rtol=near)
+
+
+@pytest.mark.parametrize("width", [1, 4, 200])
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+def test_a_sliding_window_is_kept_to(
+    dtype: torch.dtype, near: float, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token sees those of its text that are less than a window away, in small groups of scores too."""
+    monkeypatch.setattr(packing, "_SCORES", 700)
+    lengths = [30, 9, 9, 9, 3, 1]
+    draw = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(1, 4, sum(lengths), 8, generator=draw).to(dtype) for _ in range(3))
+    packed, _ = packing.packed_attention(
+        nn.Identity(), q, k, v, None, packed_blocks=packing.blocks_of(lengths), sliding_window=width
+    )
+    texts = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
+    places = torch.arange(len(texts))
+    seen = (texts[:, None] == texts) & ((places[:, None] - places).abs() < width)
+    whole = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=seen)
+    torch.testing.assert_close(packed.float(), whole.transpose(1, 2), atol=near, rtol=near)
+
+
+@pytest.mark.parametrize("name", ["softcap", "s_aux", "position_bias"])
+def test_other_kinds_of_attention_are_refused(name: str) -> None:
+    """What would change the scores is not left out in silence."""
+    q = torch.zeros(1, 2, 3, 4)
+    blocks = packing.blocks_of([3])
+    with pytest.raises(InputError, match=f"attention has `{name}`"):
+        packing.packed_attention(nn.Identity(), q, q, q, None, packed_blocks=blocks, **{name: 1.0})
 
 
 @pytest.mark.parametrize("gelu", [False, True])

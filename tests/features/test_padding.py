@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.padding import STRATEGIES, Strategy, compare_padding, encode_padded, plan_batches
-from tests.features.tiny_models import ARCHITECTURES, POSITIONS, write_tiny
+from tests.features.tiny_models import ARCHITECTURES, POSITIONS, write_tiny, write_tiny_other
 
 TEXTS = [
     Text("good film " * repeats, None if repeats % 3 else "bad") for repeats in (9, 1, 4, 30, 2, 2, 7, 1)
@@ -67,6 +67,17 @@ def test_padding_changes_nothing_but_the_time(tmp_path: Path, strategy: Strategy
                 [expected.tokens[1][ends[row] - expected.lengths[row] : ends[row]] for row in rows]
             )
             np.testing.assert_allclose(batch.tokens[1], tokens, atol=max(near, 4e-3))
+
+
+@pytest.mark.parametrize("strategy", ["static", "sorted"])
+def test_padding_keeps_to_a_sliding_window(tmp_path: Path, strategy: Strategy) -> None:
+    """Where a layer sees near tokens only, padded texts give the packed ones' vectors."""
+    folder = write_tiny_other(tmp_path / "modernbert", "modernbert", local_attention=8)
+    encoder = Encoder.load(EncoderSpec(str(folder), None, POSITIONS), device="cpu", precision="float32")
+    (expected,) = encoder.encode(TEXTS)
+    for batch in encode_padded(encoder, encoder.tokenize(TEXTS), strategy, batch_size=3):
+        rows = [expected.index.tolist().index(position) for position in batch.index.tolist()]
+        np.testing.assert_allclose(batch.pooled, expected.pooled[rows], atol=1e-4)
 
 
 def test_the_comparison_reports_every_strategy(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from features.encoder.device import finer_settings
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.parity import Parity, check_parity
 from features.errors import InputError
@@ -28,12 +29,37 @@ def test_float32_on_the_cpu_agrees_with_itself(tmp_path: Path, architecture: str
 
 
 def test_a_device_that_computes_something_else_is_refused(tmp_path: Path) -> None:
-    """Wrong vectors stop with the three figures and the variables to set."""
+    """Wrong vectors stop with the three figures; on the CPU in float32 no variable would help."""
     encoder = load(write_tiny(tmp_path / "bert", "bert"))
     with torch.no_grad():
         encoder.forward.stack.layers[0].attention.output.LayerNorm.weight[:16] *= 1.5
-    says = r"cpu in float32 .*mean 0\.9\d+, lowest .*ENCODE_ONCE_DEVICE=cpu or ENCODE_ONCE_PRECISION=float32"
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=r"cpu in float32 .*mean 0\.9\d+, lowest .*choose another `model:`$"):
+        check_parity(encoder)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "ends"),
+    [
+        ("cpu", "float32", "weights"),
+        ("cpu", "bfloat16", "weights, or set ENCODE_ONCE_PRECISION=float32"),
+        ("mps", "float32", "weights, or set ENCODE_ONCE_DEVICE=cpu"),
+        ("cuda", "float16", "weights, or set ENCODE_ONCE_DEVICE=cpu or ENCODE_ONCE_PRECISION=float32"),
+    ],
+)
+def test_what_helps_is_what_is_advised(device: str, precision: str, ends: str) -> None:
+    """A variable is named only where it is not set to that already."""
+    assert "weights" + finer_settings(torch.device(device), precision) == ends
+
+
+def test_an_error_of_an_architecture_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a forward raises in the gate names the model, and what it said."""
+    encoder = load(write_tiny(tmp_path / "bert", "bert"))
+
+    def fail(**_: object) -> None:
+        raise KeyError("lang_ids")
+
+    monkeypatch.setattr(encoder.forward.stack.model, "forward", fail)
+    with pytest.raises(InputError, match=r"/bert` cannot be run here \(KeyError: 'lang_ids'\)"):
         check_parity(encoder)
 
 

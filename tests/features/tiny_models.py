@@ -44,6 +44,23 @@ def write_tiny_masked(folder: Path, architecture: str, *, seed: int = 0) -> Path
     return _write(folder, architecture, "ForMaskedLM", seed)
 
 
+def write_tiny_other(folder: Path, model_type: str, **settings: Any) -> Path:
+    """Write a random encoder of another architecture of Transformers, with a WordPiece tokenizer."""
+    tokenizer = _word_piece("bert")
+    sizes = {
+        "vocab_size": len(tokenizer), "num_hidden_layers": LAYERS, "num_attention_heads": 4,
+        "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "max_position_embeddings": 4 * POSITIONS,
+        "initializer_range": 0.3, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
+        "cls_token_id": 2, "sep_token_id": 3,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    with quiet_transformers():
+        tokenizer.save_pretrained(folder)
+        config = transformers.AutoConfig.for_model(model_type, **sizes | settings)
+        transformers.AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
 def _write(folder: Path, architecture: str, kind: str, seed: int, **options: Any) -> Path:
     tokenizer = _tokenizer(architecture)
     torch.manual_seed(seed)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from features.corpus.rows import clean_text
 from features.corpus.texts import Text
-from features.encoder.cutter import Cutter, load_cutter
 from features.encoder.encoder import Encoder, EncoderSpec
+from features.encoder.tokenizer import Tokenizer
 from pipeline.commands import export
 from pipeline.commands.export import Answers, ExportedModel, check_export, compare
 from pipeline.commands.model_card import usage
@@ -186,29 +186,29 @@ CHARACTERS = st.sampled_from(list("ab <br/>\t\u200b\u3000\u00a0\u2028\ufeff\x07\
 
 
 @pytest.fixture(scope="module")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, Cutter]]:
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, Tokenizer]]:
     """For a WordPiece and a byte-level encoder, the exported tokenizer and the pipeline's own."""
-    from tokenizers import Tokenizer
+    import tokenizers as library
 
     folder = tmp_path_factory.mktemp("tokenizers")
     made = []
     for encoder in (ROOT / "encoders" / "mini-en", write_tiny(folder / "roberta", "roberta")):
         write_tokenizer(encoder, 12, folder / f"{encoder.name}.json")
-        made.append((Tokenizer.from_file(str(folder / f"{encoder.name}.json")), load_cutter(encoder, 12)))
+        made.append(
+            (library.Tokenizer.from_file(str(folder / f"{encoder.name}.json")), Tokenizer.load(encoder, 12))
+        )
     return made
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(CHARACTERS, min_size=1), st.none() | st.text(CHARACTERS))
 def test_the_exported_tokenizer_cleans_and_cuts_as_the_pipeline(
-    tokenizers: list[tuple[object, Cutter]], text: str, pair: str | None
+    tokenizers: list[tuple[object, Tokenizer]], text: str, pair: str | None
 ) -> None:
     """Raw texts and pairs become the pieces that the pipeline gets from the cleaned ones."""
-    from features.encoder.tokenizer import tokenize
-
     cleaned = Text(clean_text(text), None if pair is None else clean_text(pair))
     for ours, own in tokenizers:
-        wanted = tokenize(own, [cleaned])
+        wanted = own.tokenize([cleaned])
         found = ours.encode(text, pair)  # type: ignore[attr-defined]
         assert found.ids == wanted.piece_ids.tolist()
         assert found.type_ids == wanted.type_ids.tolist()

@@ -14,7 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+import features.sklearn
 from features.corpus.texts import Text
+from features.encoder import packing
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
 from features.sklearn import FrozenEncoder
@@ -127,3 +129,22 @@ def test_what_is_not_text_is_named(texts: Any, options: dict[str, Any], message:
     """Numbers, a lone string and unknown options are told apart, with what was expected."""
     with pytest.raises(InputError, match=message):
         transformer(**options).fit(texts)
+
+
+def test_vectors_are_proven_before_any_is_handed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose packed vectors are not its own is refused by `fit`; a proven one is not proven twice."""
+    asked: list[str] = []
+    checked = features.sklearn.check_parity
+    monkeypatch.setattr(features.sklearn, "_PROVEN", set())
+    monkeypatch.setattr(
+        features.sklearn, "check_parity", lambda given: asked.append(given.spec.model) or checked(given)
+    )
+    folder = write_tiny(tmp_path / "bert", "bert")
+    for _ in range(2):
+        FrozenEncoder(str(folder), max_length=16).fit(TEXTS)
+    assert asked == [str(folder)]
+    means = packing.segment_means
+    monkeypatch.setattr(packing, "segment_means", lambda *given: means(*given).roll(1, -1))
+    other = write_tiny(tmp_path / "other", "bert", seed=1)
+    with pytest.raises(InputError, match="does not agree"):
+        FrozenEncoder(str(other), max_length=16).fit(TEXTS)
