@@ -1,4 +1,4 @@
-"""Batches of token embeddings: their order, reading one ahead, and padding out of memory."""
+"""Batches of token embeddings: their order, reading one ahead, and padding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from torch import Tensor
 Indices = npt.NDArray[np.int64]
 
 _BUCKET = 50  # batches whose texts are sorted by length together: little padding, yet well mixed
-MIXED = 64  # blocks that are in memory at a time, from anywhere in the store
+_CHUNK = 4096  # texts that the encoder sorts by length and lays out together
+MIXED = 64  # blocks that are drawn from at a time, from anywhere in the corpus
 
 
 def batches_of(
@@ -43,41 +44,42 @@ def batches_of(
 
 
 def buffers_of(
-    places: npt.NDArray[np.int64],
-    lengths: npt.NDArray[np.int32],
-    tokens: int,
-    generator: np.random.Generator | None,
-) -> Iterator[list[Indices]]:
-    """Block shuffle: what to hold in memory at a time, as blocks that are each read sequentially.
+    texts: Indices, lengths: npt.NDArray[np.int32], tokens: int, generator: np.random.Generator | None
+) -> Iterator[Indices]:
+    """Block shuffle: rows that are drawn from together, as blocks that lie together on disk.
 
-    The texts, in order of place, are cut into blocks of `tokens / MIXED` tokens; the blocks are shuffled and
-    as many taken together as fit. Batches drawn from one such buffer mix texts of MIXED places of the store,
-    while the disk is read in long runs; every text is read once.
+    Rows are ordered as encoding lays out their texts, which is near their order on disk and, unlike that,
+    the same on every machine. They are cut into blocks of `tokens / MIXED` tokens, which are shuffled, and
+    as many taken together as fit. Batches drawn from one such buffer mix rows of MIXED places, while the
+    disk is read in runs. Where all fit, one buffer holds them in their own order.
 
     Args:
-        places: (n,) order on disk.
-        lengths: (n,) tokens of each text.
-        tokens: that fit into the memory of one buffer; a longer single text is a buffer of its own.
-        generator: shuffles the blocks; in order of place without one.
+        texts: (n,) number of each row's text in the corpus.
+        lengths: (n,) tokens of each row.
+        tokens: of a buffer; a longer single row is a buffer of its own.
+        generator: shuffles the blocks; in order without one.
+
+    Returns:
+        Indices into `texts`; each occurs once.
     """
-    order = np.argsort(places, kind="stable")
+    if lengths.sum(dtype=np.int64) <= tokens:
+        yield np.arange(len(texts))
+        return
+    order = np.lexsort((texts, -lengths.astype(np.int64), texts // _CHUNK))
     ends = np.cumsum(lengths[order], dtype=np.int64)
-    # A text belongs to the block that its last token falls into: no block is longer, but for one long text.
+    # A row belongs to the block that its last token falls into: no block is longer, but for one long row.
     number = (ends - 1) // max(1, tokens // MIXED)
     blocks = np.split(order, np.flatnonzero(np.diff(number)) + 1)
     if generator is not None:
         blocks = [blocks[i] for i in generator.permutation(len(blocks))]
-    held: list[Indices] = []
-    total = 0
-    for block in blocks:
-        size = int(lengths[block].sum(dtype=np.int64))
-        if held and total + size > tokens:
-            yield held
-            held, total = [], 0
-        held.append(block)
+    sizes = [int(lengths[block].sum(dtype=np.int64)) for block in blocks]
+    first, total = 0, 0
+    for i, size in enumerate(sizes):
+        if i > first and total + size > tokens:
+            yield np.concatenate(blocks[first:i])
+            first, total = i, 0
         total += size
-    if held:
-        yield held
+    yield np.concatenate(blocks[first:])
 
 
 Given = TypeVar("Given")
@@ -106,48 +108,14 @@ def _first(items: Iterator[Given]) -> list[Given]:
     return []
 
 
-# Tokens of some rows held in memory, and batches padded out of them.
-#
-# K layers, D width; `Gather` gives, for each layer, the tokens of rows end to end, (T, D) float16, and their
-# lengths, (B,) int64.
-
-Gather = Callable[[Indices], Sequence[tuple[Tensor, Tensor]]]
-
-
-class TokenBuffer:
-    """The tokens of blocks of rows, (T, D) float16 for each layer, in one piece of memory."""
-
-    def __init__(
-        self,
-        blocks: Sequence[Indices],
-        lengths: Callable[[Indices], npt.NDArray[np.int32]],
-        layers: int,
-        dim: int,
-    ) -> None:
-        self.rows = np.concatenate(blocks)
-        self._lengths = lengths(self.rows).astype(np.int64)
-        self._ends = np.cumsum(self._lengths)
-        self._position = {int(row): i for i, row in enumerate(self.rows)}
-        self._tokens = torch.empty(layers, int(self._ends[-1]), dim, dtype=torch.float16)
-        self._filled = 0
-
-    def add(self, block: Indices, tokens: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Put the tokens of the next block in its place; blocks come in the order they were given in."""
-        first = self._filled
-        self._filled += len(tokens[0][0])
-        for layer, (packed, _) in enumerate(tokens):
-            self._tokens[layer, first : self._filled] = packed
-
-    def gather(self, rows: Indices) -> list[tuple[Tensor, Tensor]]:
-        """For each layer the rows' tokens end to end, and their lengths."""
-        positions = [self._position[int(row)] for row in rows]
-        lengths = torch.from_numpy(self._lengths[positions])
-        spans = [slice(int(self._ends[p] - self._lengths[p]), int(self._ends[p])) for p in positions]
-        return [(torch.cat([layer[span] for span in spans]), lengths) for layer in self._tokens]
-
-
 def pad(gathered: Sequence[tuple[Tensor, Tensor]], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Tokens (B, K, L, D) of a type, zero beyond each text, and their mask (B, L) bool."""
+    """Tokens (B, K, L, D) of a type, zero beyond each text, and their mask (B, L) bool.
+
+    Args:
+        gathered: for each of K layers the tokens of B texts end to end, (T, D) float16, and their lengths,
+            (B,) int64.
+        dtype: of the tokens given back.
+    """
     lengths = gathered[0][1]
     longest = int(lengths.max())
     mask = torch.arange(longest) < lengths[:, None]

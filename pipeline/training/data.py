@@ -1,13 +1,13 @@
-"""From the cache to head tensors: what a run reads, in memory or streamed."""
+"""From the cache to head tensors: the one place where stored arrays become what a head reads.
+
+Shapes: B rows of a batch, K layers (ascending), L tokens of the longest text of the batch, D width.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,59 +23,12 @@ from pipeline.project import layout
 from pipeline.project.files import read_result
 from pipeline.project.origin import CachedEncoder, open_cache
 from pipeline.project.params import RunParams
-from pipeline.training.batches import Gather, Indices, TokenBuffer, batches_of, buffers_of, one_ahead, pad
+from pipeline.training.batches import Indices, batches_of, buffers_of, one_ahead, pad
 
-VARIABLE = "ENCODE_ONCE_MEMORY"
-_SHARE = 0.5  # of what is free: the head, its gradients and the rest of the machine need some as well
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-def token_memory() -> int:
-    """Bytes that tokens may take: ENCODE_ONCE_MEMORY (such as 8GB), else half of what is free now.
-
-    Memory that only caches files counts as free; a container's own limit counts where it is lower.
-
-    Raises:
-        InputError: the variable is set and is no size.
-    """
-    given = os.environ.get(VARIABLE, "")
-    if not given:
-        return int(_SHARE * min(_free(), _free_in_container()))
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", given.strip().upper())
-    if match is None or (size := int(float(match[1]) * _UNITS[match[2]])) < 1:
-        raise InputError(
-            f"{VARIABLE} is {given!r}; expected a size such as 500MB or 8GB: set it so, or unset it"
-        )
-    return size
-
-
-def _free() -> int:
-    try:
-        table = Path("/proc/meminfo").read_text("ascii")
-    except OSError:  # not Linux
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", table, re.MULTILINE)
-    return int(found[1]) * 1024 if found else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-
-
-def _free_in_container(folder: Path = Path("/sys/fs/cgroup")) -> float:
-    """What a control group (version 2) still allows; infinite where there is none or it sets no limit."""
-    try:
-        limit = (folder / "memory.max").read_text("ascii").strip()
-        used = int((folder / "memory.current").read_text("ascii"))
-        cached = re.search(r"^file (\d+)", (folder / "memory.stat").read_text("ascii"), re.MULTILINE)
-    except (OSError, ValueError):
-        return float("inf")
-    if not limit.isdigit():
-        return float("inf")
-    return max(0, int(limit) - used + (int(cached[1]) if cached else 0))
-
-
-# The one place where stored arrays become head tensors.
-#
-# Shapes: B rows of a batch, K layers (ascending), L tokens of the longest text of the batch, D width.
-
-_BUFFERS = 3  # in memory at once: one in use, one being filled, one on its way out
+# Bytes of tokens that batches are drawn from at a time. A constant, so that the order of the batches follows
+# from corpus and seed alone: neither the machine's memory nor the layout of its disk has a say.
+BUFFER = 512 * 2**20
+_AHEAD = 64  # rows read at a time while the next buffer is fetched from disk
 
 
 class HeadBatch(NamedTuple):
@@ -141,9 +94,7 @@ class HeadData:
         if "tokens" not in self.selection.needs:
             return None
         chosen = np.random.default_rng(seed).permutation(rows)[:count]
-        fitting = np.cumsum(self._lengths(chosen), dtype=np.int64) <= token_memory() // (
-            2 * self._token_bytes
-        )
+        fitting = np.cumsum(self._lengths(chosen), dtype=np.int64) <= BUFFER // self._token_bytes
         chosen = np.sort(chosen[: max(1, fitting.sum())])
         sample = torch.stack([packed for packed, _ in self._gather(chosen)], dim=1)
         self.store.release()
@@ -162,53 +113,41 @@ class HeadData:
     ) -> Iterator[HeadBatch]:
         """Batches of at most `size` rows: shuffled with a generator, in order of length without one.
 
-        Tokens that fit into memory (`pipeline.training.data`) are read at random; of more than that, a
-        buffer of blocks is read at a time and batches are drawn from it (`order.buffers_of`). They come as
-        `dtype`.
+        They come as `dtype`. Tokens are read from the mapped store; of more than `BUFFER` bytes, a buffer of
+        rows is fetched from disk while batches are drawn from the one before it, and then let go of.
         """
+        lengths = self._lengths(rows)
         if "tokens" not in self.selection.needs:
-            for chosen in batches_of(self._lengths(rows), size, generator):
-                yield self._batch(rows[chosen], self._gather, dtype)
+            yield from (self._batch(rows[chosen]) for chosen in batches_of(lengths, size, generator))
             return
-        for held, gather in self._sources(rows, generator):
-            plan = (held[chosen] for chosen in batches_of(self._lengths(held), size, generator))
-            yield from one_ahead(partial(self._batch, gather=gather, dtype=dtype), plan)
+        plan = buffers_of(self.store.rows[rows], lengths, BUFFER // self._token_bytes, generator)
+        for held in one_ahead(partial(self._fetch, rows), plan):
+            drawn = (rows[held[chosen]] for chosen in batches_of(lengths[held], size, generator))
+            yield from one_ahead(partial(self._batch, dtype=dtype), drawn)
+            if len(held) < len(rows):
+                self.store.release()
 
     def input(self, rows: Indices) -> HeadInput:
         """What the head reads of rows, padded to the longest of them."""
-        return self._batch(rows, self._gather, torch.float16).input
+        return self._batch(rows).input
 
-    def _batch(self, rows: Indices, gather: Gather, dtype: torch.dtype) -> HeadBatch:
+    def _batch(self, rows: Indices, dtype: torch.dtype = torch.float16) -> HeadBatch:
         read = HeadInput(pooled=self.pooled(rows))
         if "tokens" in self.selection.needs:
-            tokens, mask = pad(gather(rows), dtype)
+            tokens, mask = pad(self._gather(rows), dtype)
             read = read._replace(tokens=tokens.to(self.device), mask=mask.to(self.device))
         return HeadBatch(read, self.labels(rows), rows)
 
-    def _sources(
-        self, rows: Indices, generator: np.random.Generator | None
-    ) -> Iterator[tuple[Indices, Gather]]:
-        """Rows that are taken together, and where their tokens come from."""
-        lengths = self._lengths(rows)
-        room = token_memory() // self._token_bytes
-        if lengths.sum(dtype=np.int64) <= room:
-            yield rows, self._gather
-            return
-        places = self.store.places[self.store.rows[rows]]
-        plan = (
-            [rows[block] for block in blocks]
-            for blocks in buffers_of(places, lengths, max(1, room // _BUFFERS), generator)
-        )
-        for buffer in one_ahead(self._read, plan):
-            yield buffer.rows, buffer.gather
-
-    def _read(self, blocks: list[Indices]) -> TokenBuffer:
-        """Blocks in memory; the store's pages are let go of after each."""
-        buffer = TokenBuffer(blocks, self._lengths, len(self.selection.layers), self.dim)
-        for block in blocks:
-            buffer.add(block, self._gather(block))
-            self.store.release()
-        return buffer
+    def _fetch(self, rows: Indices, held: Indices) -> Indices:
+        """Read the tokens of a buffer in their order on disk, so that its batches find them in memory."""
+        if len(held) < len(rows):
+            texts = self.store.rows[rows[held]]
+            texts = texts[np.argsort(self.store.places[texts], kind="stable")]
+            for layer in self.selection.layers:
+                reader = self.store.tokens(layer)
+                for start in range(0, len(texts), _AHEAD):
+                    reader.gather(texts[start : start + _AHEAD])
+        return held
 
     @property
     def _token_bytes(self) -> int:
