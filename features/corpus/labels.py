@@ -10,6 +10,8 @@ from features.errors import InputError
 # How files say "no label": rows that hold one are rejected with a reason, never guessed.
 MISSING = frozenset({"", "none", "nan", "null", "na", "n/a"})
 
+MOST_RATINGS = 1000
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -59,11 +61,12 @@ def rating_labels(low: int, high: int) -> LabelMap:
     """Whole-number ratings from `low` to `high`; files may write 4 as `4`, `4.0` or ` 4`.
 
     Raises:
-        InputError: the range holds fewer than two ratings.
+        InputError: the range holds fewer than two ratings, or more than `MOST_RATINGS`.
     """
-    if high <= low:
+    if not low < high < low + MOST_RATINGS:
         raise InputError(
-            f"`labels.rating` is [{low}, {high}]; expected the lowest and the highest rating, e.g. [1, 5]"
+            f"`labels.rating` is [{low}, {high}]; expected the lowest and the highest of at most "
+            f"{MOST_RATINGS} ratings, e.g. [1, 5]"
         )
     values = range(low, high + 1)
     codes = {spelling: value for value in values for spelling in (str(value), f"{value}.0")}

@@ -60,7 +60,7 @@ class Table:
                 f"{path} {what}; expected a CSV, TSV or text file: put it there or change `source:`"
             )
         self.path = path
-        self._form = form
+        self.form = form
         self.separator = form.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
         if len(self.separator) != 1 or self.separator in '"\r\n':
             raise InputError(
@@ -121,7 +121,7 @@ class Table:
         reported = 0
         with self._opened() as file:
             for number, (line, fields, stray) in enumerate(
-                self._records(file, is_row), start=1 - self._form.header
+                self._records(file, is_row), start=1 - self.form.header
             ):
                 if number % _REPORTED == 0:
                     progress(file.buffer.tell() - reported)
@@ -134,7 +134,7 @@ class Table:
     def _opened(self) -> Iterator[Any]:
         """The file as text; what can go wrong while it is read becomes an `InputError`."""
         csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-        encoding = self._form.encoding
+        encoding = self.form.encoding
         try:
             with self.path.open(encoding=encoding, newline="") as file:
                 yield file
@@ -155,7 +155,7 @@ class Table:
         self, file: Iterator[str], is_row: Callable[[Sequence[str]], bool] | None
     ) -> Iterator[tuple[int, Sequence[str], bool]]:
         """First line, fields, and whether it is stray, of each record that is not blank, header included."""
-        quoted = self._form.quoted if self._form.quoted is not None else self.separator == ","
+        quoted = self.form.quoted if self.form.quoted is not None else self.separator == ","
         if not quoted:
             stripped = ((number, line.rstrip("\r\n")) for number, line in enumerate(file, start=1))
             yield from ((number, line.split(self.separator), False) for number, line in stripped if line)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from features.errors import InputError
-from pipeline.commands.proposal import Entry
+from pipeline.commands.entry import Entry
 from pipeline.project.params import CorpusParams, RunParams
 
 FOLDER = Path("presets")
@@ -137,16 +135,5 @@ def load_preset(name: str, folder: Path = FOLDER) -> Preset:
         place = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: {place}: {first['msg']}") from None
     (corpus,) = file.corpora
-    entry = Entry(corpus, data["corpora"][corpus], data["runs"], ())
+    entry = Entry(corpus, data["corpora"][corpus], data["runs"])
     return Preset(name, file.title, file.licence, file.metric, file.download, entry)
-
-
-def adapted(entry: Entry, name: str | None, source: str | None) -> Entry:
-    """The entry under another name, or with its files elsewhere."""
-    new = name or entry.name
-    corpus = {**entry.corpus, "source": source or entry.corpus["source"]}
-    runs: Mapping[str, Mapping[str, Any]] = {
-        re.sub(f"^{re.escape(entry.name)}-", f"{new}-", run): {**options, "corpus": new}
-        for run, options in entry.runs.items()
-    }
-    return Entry(new, corpus, runs, entry.remarks)

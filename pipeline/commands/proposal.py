@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.commands.entry import Entry
 from pipeline.commands.roles import Roles
-from pipeline.commands.table_profile import Column, Profile, bare, chinese_share, has_kana
+from pipeline.commands.table_profile import Profile, bare
 from pipeline.project.params import Params
 
 _CHINESE = 0.2  # share of Chinese letters from which words are found by jieba
@@ -19,51 +18,31 @@ _MANY_ROWS = 200_000
 _SAMPLED = 50_000
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One corpus and its runs, as plain values under the names that `params.yaml` uses.
-
-    remarks: a line for each choice that people may want to change, and how.
-    """
-
-    name: str
-    corpus: Mapping[str, Any]
-    runs: Mapping[str, Mapping[str, Any]]
-    remarks: tuple[str, ...]
-
-
 def propose(name: str, profile: Profile, roles: Roles, params: Params) -> Entry:
     """The entry for a table whose columns have their roles."""
     remarks = list(roles.remarks)
-    texts = profile.column(roles.text)
-    language = _language(texts, remarks)
+    language = "zh" if profile.column(roles.text).chinese >= _CHINESE else "en"
     corpus = {
-        "source": _source(profile.path),
+        "source": _source(profile.table.path),
         "columns": _columns(profile, roles, remarks),
         "labels": _labels(roles, remarks),
         "split": _split(profile, roles, remarks),
         "language": language,
-        "encode": _encode(texts, roles, language, profile, params, remarks),
+        "encode": _encode(profile, roles, language, params, remarks),
         "words": {"top": 30},
         "tsne": {"vector": "mean", "points": 1500, "perplexity": 30.0, "seed": 13},
     }
-    return Entry(name, corpus, suggested_runs(name, roles.labels.rating is not None), tuple(remarks))
+    return Entry(name, corpus, _runs(name, roles.labels.rating is not None), tuple(remarks))
 
 
-def suggested_runs(name: str, rating: bool) -> dict[str, dict[str, Any]]:
+def _runs(name: str, rating: bool) -> dict[str, dict[str, Any]]:
     """A linear and an attentive head; for ratings the attentive one as a regressor too."""
-    runs: dict[str, dict[str, Any]] = {
-        f"{name}-linear": {"corpus": name, "head": "linear", "task": "classify"}
-    }
     tasks = {"attn-classify": "classify", "attn-regress": "regress"} if rating else {"attn": "classify"}
-    for ending, task in tasks.items():
-        runs[f"{name}-{ending}"] = {
-            "corpus": name,
-            "head": "self_attentive",
-            "task": task,
-            "options": {"hops": 4},
-        }
-    return runs
+    attentive = {"corpus": name, "head": "self_attentive", "options": {"hops": 4}}
+    return {
+        f"{name}-linear": {"corpus": name, "head": "linear", "task": "classify"},
+        **{f"{name}-{ending}": {**attentive, "task": task} for ending, task in tasks.items()},
+    }
 
 
 def _source(path: Path) -> str:
@@ -73,15 +52,14 @@ def _source(path: Path) -> str:
 
 
 def _columns(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]:
-    form = profile.written.form
-    expected = "\t" if profile.path.suffix.lower() == ".tsv" else ","
+    form = profile.table.form
     columns: dict[str, Any] = {"text": roles.text, "label": roles.label}
     for role in ("pair", "group", "split"):
         if (name := getattr(roles, role)) is not None:
             columns[role] = name
     if roles.split is not None:
         columns["split_names"] = dict(roles.split_names)
-    if form.separator != expected:
+    if form.separator != ("\t" if profile.table.path.suffix.lower() == ".tsv" else ","):
         columns["separator"] = form.separator
     if not form.header:
         columns["header"] = False
@@ -90,6 +68,11 @@ def _columns(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, An
         )
     if form.quoted is not (form.separator == ","):
         columns["quoted"] = form.quoted
+        if not form.quoted:
+            remarks.append(
+                "quotes enclose no fields, or do not balance, and are read as plain characters; if they "
+                "enclose fields, drop `quoted:`"
+            )
     if form.encoding != "utf-8-sig":
         columns["encoding"] = form.encoding
         remarks.append(f"the file is no UTF-8; {form.encoding} fits: change it under `encoding:`")
@@ -110,14 +93,14 @@ def _labels(roles: Roles, remarks: list[str]) -> dict[str, Any]:
             f"counts; for classes without order write `classes: [...]`"
         )
         return {"rating": list(labels.rating)}
-    if all(spelling == name for spelling, name in labels.classes.items()):
-        if all(name.lstrip("+-").isdigit() for name in labels.classes):
-            remarks.append(
-                f"{roles.label!r} is read as classes; name them with `classes: {{'0': bad, '1': good}}`, or "
-                f"write `rating: [lowest, highest]` if their order counts"
-            )
-        return {"classes": list(labels.classes)}
-    return {"classes": dict(labels.classes)}
+    if any(spelling != name for spelling, name in labels.classes.items()):
+        return {"classes": dict(labels.classes)}
+    if all(name.lstrip("+-").isdigit() for name in labels.classes):
+        remarks.append(
+            f"{roles.label!r} is read as classes; name them with `classes: {{'0': bad, '1': good}}`, or "
+            f"write `rating: [lowest, highest]` if their order counts"
+        )
+    return {"classes": list(labels.classes)}
 
 
 def _split(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]:
@@ -134,25 +117,15 @@ def _split(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]
     return split
 
 
-def _language(texts: Column, remarks: list[str]) -> str:
-    share = chinese_share(texts.values)
-    if has_kana(texts.values):
-        remarks.append("the texts look Japanese; `language:` knows en and zh, and zh was taken for its words")
-        return "zh"
-    if 0.05 < share < 0.6:
-        remarks.append(f"{share:.0%} of the letters are Chinese; `language:` says how words are found")
-    return "zh" if share >= _CHINESE else "en"
-
-
 def _encode(
-    texts: Column, roles: Roles, language: str, profile: Profile, params: Params, remarks: list[str]
+    profile: Profile, roles: Roles, language: str, params: Params, remarks: list[str]
 ) -> dict[str, Any]:
     encoder = next((name for name in params.encoders if name.startswith(language)), None)
     if encoder is None:
         encoder = next(iter(params.encoders), language)
         remarks.append(f"no encoder for {language!r} is declared; {encoder!r} was taken: see `encoders:`")
-    values = [texts.values] if roles.pair is None else [texts.values, profile.column(roles.pair).values]
-    long = sum(_tenth_longest(column, language) for column in values) + 3
+    columns = [profile.column(name) for name in (roles.text, roles.pair) if name is not None]
+    long = sum(_tenth_longest(column.values, language) for column in columns) + 3
     length = next((step for step in _LENGTHS if step >= long), _LENGTHS[-1])
     if long > length:
         remarks.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from features.corpus.labels import MISSING
@@ -13,13 +13,11 @@ from pipeline.commands.table_profile import (
     LABELS,
     PAIRS,
     RATINGS,
-    SPLIT_NAMES,
     SPLITS,
     TEXTS,
     Column,
     Profile,
     bare,
-    count_values,
     is_whole,
 )
 
@@ -27,6 +25,12 @@ _MOST = 50  # different classes
 _RARE = 0.002  # share of the labelled rows below which a spelling is taken for a slip
 _SLIPS = 0.05  # share of slips above which the column is no label column
 _RATING_ENDS = (3, 4, 5, 6, 7, 10, 100)
+_MOST_LABELS = 60  # different values in the sample beyond which a column holds no labels
+_SPLIT_NAMES = {
+    "train": "train", "training": "train",
+    "dev": "validation", "valid": "validation", "val": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,58 @@ class LabelGuess:
     slips: int
 
 
+@dataclass(frozen=True)
+class Roles:
+    """The columns of a table by role, what its labels are, and a remark for each choice that was not clear.
+
+    split_names: spelling in the split column to split; empty where there is no such column.
+    """
+
+    text: str
+    label: str
+    labels: LabelGuess
+    pair: str | None
+    group: str | None
+    split: str | None
+    split_names: Mapping[str, str]
+    remarks: tuple[str, ...]
+
+
+def assign_roles(profile: Profile, text: str | None = None, label: str | None = None) -> Roles:
+    """Choose a column for each role.
+
+    Args:
+        profile: the table.
+        text: column that the user named; None leaves the choice.
+        label: the same for the label.
+
+    Raises:
+        InputError: a named column is not there, twice there or named twice, or no column could be the text or
+            the label.
+    """
+    remarks: list[str] = []
+    if text is not None and text == label:
+        raise InputError(f"--text and --label both name {text!r}; expected two columns")
+    given = {name for name in (text, label) if name is not None}
+    split, split_names = _split(profile, given)
+    free = [column for column in profile.columns if column.name not in {split, label}]
+    text, pair = (text, None) if text is not None else _text_and_pair(profile, free, remarks)
+    free = [column for column in free if column.name not in {text, pair}]
+    label, labels = _label(profile, label, free, remarks)
+    free = [column for column in free if column.name != label]
+    group = _group(free, remarks)
+    for role, column in {"text": text, "label": label, "pair": pair, "group": group, "split": split}.items():
+        if column is not None:
+            profile.table.position(column, role)
+    return Roles(text, label, labels, pair, group, split, split_names, tuple(remarks))
+
+
 def guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
     """Tell ratings from classes, and labels from slips.
 
     Raises:
         InputError: the column holds one value, too many, or mostly slips; the message says which.
     """
-    missing = sum(count for value, count in values.items() if value.lower() in MISSING)
-    repeated_header = values.get(column, 0) if header else 0
     labelled = {
         value: count
         for value, count in values.items()
@@ -69,13 +117,14 @@ def guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
             f"column {column!r} holds {len(labelled)} different values ({shown}, ...), which are no labels; "
             f"expected 2 to {_MOST} that repeat: name the label column with --label"
         )
-    counts = {name: sum(kept[value] for value in kept if name_of[value] == name) for name in names}
     rating = _rating(column, names)
-    if rating is not None:
-        counts = {str(k): counts.get(str(k), 0) for k in range(rating[0], rating[1] + 1)}
+    shown_names = names if rating is None else [str(k) for k in range(rating[0], rating[1] + 1)]
+    counts = dict.fromkeys(shown_names, 0)
+    for value, count in kept.items():
+        counts[name_of[value]] += count
     spellings = sorted(kept, key=lambda value: (names.index(name_of[value]), value))
     classes = {value: name_of[value] for value in spellings}
-    return LabelGuess(rating, classes, counts, missing + repeated_header, slips)
+    return LabelGuess(rating, classes, counts, values.total() - total, slips)
 
 
 def _without_slips(values: Mapping[str, int], total: int) -> dict[str, int]:
@@ -108,73 +157,24 @@ def _rating(column: str, names: list[str]) -> tuple[int, int] | None:
     if len(names) < 3 or not all(map(is_whole, names)):
         return None
     low, high = int(names[0]), int(names[-1])
-    usual = low == 1 and high in _RATING_ENDS and len(names) >= 3
-    if high - low >= 2 * len(names) or not (usual or bare(column) in RATINGS):
-        return None
-    return low, high
-
-
-_MOST_LABELS = 60  # different values in the sample beyond which a column holds no labels
-
-
-@dataclass(frozen=True)
-class Roles:
-    """The columns of a table by role, what its labels are, and a remark for each choice that was not clear.
-
-    split_names: spelling in the split column to split; empty where there is no such column.
-    """
-
-    text: str
-    label: str
-    labels: LabelGuess
-    pair: str | None
-    group: str | None
-    split: str | None
-    split_names: Mapping[str, str]
-    remarks: tuple[str, ...]
-
-
-def assign_roles(profile: Profile, text: str | None = None, label: str | None = None) -> Roles:
-    """Choose a column for each role.
-
-    Args:
-        profile: the table.
-        text: column that the user named; None leaves the choice.
-        label: the same for the label.
-
-    Raises:
-        InputError: a named column is not there, or no column could be the text or the label.
-    """
-    remarks: list[str] = []
-    for given in (text, label):
-        if given is not None and given not in [column.name for column in profile.columns]:
-            raise InputError(
-                f"{profile.path} has no column {given!r}; it has {_list(profile.columns)}: name one of them"
-            )
-    split, split_names = _split(profile)
-    free = [column for column in profile.columns if column.name not in {split, label}]
-    text, pair = (text, None) if text is not None else _text_and_pair(profile, free, remarks)
-    free = [column for column in profile.columns if column.name not in {split, text, pair}]
-    label, labels = _label(profile, label, free, remarks)
-    free = [column for column in free if column.name != label]
-    group = _group(free, remarks)
-    return Roles(text, label, labels, pair, group, split, split_names, tuple(remarks))
+    usual = low == 1 and high in _RATING_ENDS
+    return (low, high) if high - low < 2 * len(names) and (usual or bare(column) in RATINGS) else None
 
 
 def _text_and_pair(profile: Profile, columns: Sequence[Column], remarks: list[str]) -> tuple[str, str | None]:
-    names = {bare(column.name): column for column in columns}
-    for first, second in PAIRS:
-        if first in names and second in names and names[first].prose and names[second].prose:
-            remarks.append(
-                f"{names[first].name!r} and {names[second].name!r} are read as a text and its pair; for one "
-                f"of them alone leave out `pair:` and name it under `text:`"
-            )
-            return names[first].name, names[second].name
     prose = [column for column in columns if column.prose and column.distinct > 1]
+    names = {bare(column.name): column.name for column in columns if column.prose}
+    for first, second in PAIRS:
+        if first in names and second in names:
+            remarks.append(
+                f"{names[first]!r} and {names[second]!r} are read as a text and its pair; for one of them "
+                f"alone leave out `pair:` and name it under `text:`"
+            )
+            return names[first], names[second]
     if not prose:
         raise InputError(
-            f"no column of {profile.path} looks like text (it has {_list(profile.columns)}); "
-            f"name it with --text"
+            f"no column of {profile.table.path} looks like text (it has "
+            f"{_quoted(profile.table.columns)}); name it with --text"
         )
     longest = max(prose, key=lambda column: column.length)
     known = [column for name in TEXTS for column in prose if bare(column.name) == name]
@@ -190,30 +190,26 @@ def _text_and_pair(profile: Profile, columns: Sequence[Column], remarks: list[st
 def _label(
     profile: Profile, given: str | None, columns: Sequence[Column], remarks: list[str]
 ) -> tuple[str, LabelGuess]:
-    header = profile.written.form.header
+    header = profile.table.form.header
     if given is not None:
-        return given, guess_labels(given, count_values(profile, given), header)
-    candidates = sorted(
-        (column for column in columns if 2 <= column.distinct <= _MOST_LABELS), key=_label_rank
-    )
+        return given, guess_labels(given, profile.count_values(given), header)
     guesses: list[tuple[str, LabelGuess]] = []
-    for column in candidates:
+    for column in sorted(columns, key=_label_rank):
         # Labels repeat; a handful of different values in a handful of rows says nothing.
-        if column.distinct > 0.5 * len(column.values):
-            continue
-        try:
-            guesses.append(
-                (column.name, guess_labels(column.name, count_values(profile, column.name), header))
-            )
-        except InputError:
-            continue
+        if 2 <= column.distinct <= min(_MOST_LABELS, 0.5 * len(column.values)):
+            values = profile.count_values(column.name)
+            try:
+                guess = guess_labels(column.name, values, header)
+            except InputError:
+                continue
+            guesses.append((column.name, guess))
     if not guesses:
         found = ", ".join(f"{column.name!r} ({column.distinct} different values)" for column in columns)
         raise InputError(
-            f"no column of {profile.path} looks like labels that repeat: "
+            f"no column of {profile.table.path} looks like labels that repeat: "
             f"{found or 'there is only the text'}; name it with --label"
         )
-    if others := _quoted([name for name, _ in guesses[1:] if bare(name) not in GROUPS]):
+    if others := _quoted(name for name, _ in guesses[1:] if bare(name) not in GROUPS):
         remarks.append(
             f"the label could also be {others}; {guesses[0][0]!r} was taken: change it with --label"
         )
@@ -227,36 +223,24 @@ def _label_rank(column: Column) -> tuple[int, int]:
 
 def _group(columns: Sequence[Column], remarks: list[str]) -> str | None:
     repeated = {
-        bare(column.name): column for column in columns if 1 < column.distinct < 0.9 * len(column.values)
+        bare(column.name): column.name for column in columns if 1 < column.distinct < 0.9 * len(column.values)
     }
-    found = [repeated[name].name for name in GROUPS if name in repeated]
-    if not found:
-        return None
+    found = [repeated[name] for name in GROUPS if name in repeated]
     if len(found) > 1:
         remarks.append(f"the group could also be {_quoted(found[1:])}; {found[0]!r} was taken")
-    return found[0]
+    return found[0] if found else None
 
 
-def _split(profile: Profile) -> tuple[str | None, dict[str, str]]:
+def _split(profile: Profile, given: set[str]) -> tuple[str | None, dict[str, str]]:
     for column in profile.columns:
-        values = set(column.values)
-        known = {value: SPLIT_NAMES[value.lower()] for value in values if value.lower() in SPLIT_NAMES}
-        if (
-            bare(column.name) in SPLITS
-            and known.keys() == values
-            and {"train", "test"} <= set(known.values())
-        ):
-            return column.name, _all_spellings(count_values(profile, column.name))
+        if bare(column.name) in SPLITS and column.name not in given:
+            values = profile.count_values(column.name)
+            names = {value: _SPLIT_NAMES.get(value.lower(), "") for value in sorted(values) if value}
+            rows = sum(count for value, count in values.items() if names.get(value))
+            if {"train", "test"} <= set(names.values()) and rows >= (1 - _RARE) * values.total():
+                return column.name, {value: name for value, name in names.items() if name}
     return None, {}
 
 
-def _all_spellings(values: Counter[str]) -> dict[str, str]:
-    return {value: SPLIT_NAMES[value.lower()] for value in sorted(values) if value.lower() in SPLIT_NAMES}
-
-
-def _list(columns: Sequence[Column]) -> str:
-    return _quoted([column.name for column in columns])
-
-
-def _quoted(names: Sequence[str]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))

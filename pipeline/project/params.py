@@ -15,6 +15,7 @@ from pipeline.project.layout import RunFolder
 Size = Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, PyTorch and scikit-learn all take
+Rating = Annotated[int, Field(ge=-(10**9), le=10**9)]
 WORD_FILES = PurePosixPath("data/words")  # `dvc.yaml` depends on this folder, and so sees what changes in it
 
 
@@ -75,7 +76,7 @@ class ColumnsParams(_Model):
 class LabelsParams(_Model):
     """Either `rating: [lowest, highest]`, or `classes:` as a list, or as spelling: name."""
 
-    rating: tuple[int, int] | None = None
+    rating: tuple[Rating, Rating] | None = None
     classes: list[str] | dict[str, str] | None = None
 
     @model_validator(mode="before")

@@ -76,6 +76,13 @@ def test_unknown_labels_stop_with_their_count_or_reject_on_request(tmp_path: Pat
     assert lenient.rejected == {"unknown label '6'": 2}
 
 
+@pytest.mark.parametrize(("low", "high"), [(5, 1), (3, 3), (1, 200_000_000), (0, 1000)])
+def test_ratings_are_few_and_in_order(low: int, high: int) -> None:
+    """A range that is empty, or that no scale has, is refused before it takes any memory."""
+    with pytest.raises(InputError, match=r"`labels.rating` is \[.*at most 1000 ratings"):
+        rating_labels(low, high)
+
+
 def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
     """A wrong column name is answered with the names in the file."""
     with pytest.raises(InputError, match=r"no column 'text' for `columns.text`; it has 'Star', 'Comment'"):

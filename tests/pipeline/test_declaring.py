@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from pipeline.commands.new import flow
+from pipeline.commands.entry import flow
 from pipeline.commands.roles import Roles, assign_roles
-from pipeline.commands.table_profile import profile, sniff
+from pipeline.commands.table_profile import profile
 
 
 def table(path: Path, rows: list[list[object]]) -> Path:
@@ -20,7 +20,7 @@ def table(path: Path, rows: list[list[object]]) -> Path:
 
 
 def look(path: Path) -> Roles:
-    return assign_roles(profile(path, sniff(path)))
+    return assign_roles(profile(path))
 
 
 @pytest.mark.parametrize(

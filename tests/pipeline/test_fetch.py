@@ -12,8 +12,8 @@ import pytest
 from features.errors import InputError
 from pipeline.commands import fetch
 from pipeline.commands.downloading import FetchError, download
+from pipeline.commands.entry import Entry
 from pipeline.commands.presets import Download, Preset
-from pipeline.commands.proposal import Entry
 from tests.pipeline.loopback import COMMIT, Fault, Web, serving, zipped
 
 SECRET = "KGAT_0123456789abcdef"

@@ -189,6 +189,49 @@ def test_spellings_that_differ_in_case_are_one_class_and_slips_are_set_aside() -
     assert len(corpus) == 900
 
 
+@pytest.mark.parametrize("places", [(4, 5999), range(0, 10_000, 50)])
+def test_quotes_that_do_not_balance_are_plain_characters(
+    places: range | tuple[int, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Texts that begin with a quote here and there are proposed without quotes, and every row is used."""
+    rows = [
+        [1 + i % 5, ('"' if i in places else "") + f"{REVIEWS[0]} {i}".replace(",", "")]
+        for i in range(10_000)
+    ]
+    params, corpus = declared(plain("stray.csv", [["stars", "review"], *rows], ","), "stray")
+    assert params.columns.quoted is False
+    assert len(corpus) == 10_000
+    assert "do not balance" in capsys.readouterr().out
+
+
+def test_one_stray_quote_among_enclosed_fields_keeps_quotes() -> None:
+    """Where quotes enclose texts with commas, they stay quotes, and the stray one costs its row."""
+    lines = [f'{1 + i % 5},"{REVIEWS[0]} {i}"' for i in range(300)]
+    lines[7] = '3,"never closed'
+    path = plain("mixed.csv", [["stars", "review"], *([line] for line in lines)], ",")
+    params, corpus = declared(path, "mixed")
+    assert params.columns.quoted is None
+    assert len(corpus) == 299
+
+
+def test_labels_of_thousands_of_digits_are_no_numbers() -> None:
+    """A number that no rating can be is a class like any other spelling."""
+    rows = [["text", "label"], *[[f"{REVIEWS[i % 3]} {i}", ("1", "9" * 5000)[i % 2]] for i in range(40)]]
+    params, corpus = declared(table("long.csv", rows), "long")
+    assert params.labels.classes == ["1", "9" * 5000]
+    assert len(corpus) == 40
+
+
+def test_one_column_cannot_be_text_and_label() -> None:
+    """The same name twice, and two columns of one name, are refused before anything is written."""
+    rows = [["text", "label", "label"], *[[f"{REVIEWS[i % 3]} {i}", i % 2, i % 3] for i in range(40)]]
+    path = table("twice.csv", rows)
+    with pytest.raises(InputError, match="--text and --label both name 'text'"):
+        new.new(path, "twice", text="text", label="text")
+    with pytest.raises(InputError, match="2 columns called 'label'"):
+        new.new(path, "twice")
+
+
 def test_columns_that_the_user_names_win() -> None:
     """--text and --label choose where more than one column would do."""
     rows: list[list[object]] = [["summary", "review", "stars", "helpful"]]

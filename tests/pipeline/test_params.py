@@ -75,6 +75,11 @@ def test_a_run_overrides_the_common_training(tmp_path: Path) -> None:
         ("test: 0.2", "seed: 100000000000000000000000", r"split\.seed: .*less than 4294967296"),
         ("test: 0.2", "seed: -1", r"split\.seed: .*greater than or equal to 0"),
         ("points: 10", "seed: " + "9" * 5000, r"is not YAML|tsne\.seed"),
+        (
+            "{classes: [negative, positive]}",
+            "{rating: [1, 0x" + "f" * 5000 + "]}",
+            r"rating\.1: .*less than or",
+        ),
         ("test: 0.2", "files: {train: a.csv, test: ../b.csv}", r"files\.test: .*'\.\./b\.csv' lies outside"),
         ("test: 0.2", "files: {train: /etc/passwd, test: b}", r"files\.train: .*lies outside the folder"),
         ("test: 0.2", "files: {train: 'C:\\a.csv', test: b}", r"files\.train: .*lies outside the folder"),
