@@ -1,1 +1,1 @@
-"""Extraction on a Ray cluster: actors encode and write shards, the driver keeps count and publishes."""
+"""Extraction on a Ray cluster: actors write shards into the shared store, the driver counts."""

@@ -1,138 +1,155 @@
-"""An actor: one encoder that writes what it encodes as shards. Plain Python; Ray only wraps it."""
+"""An actor: one encoder that writes each chunk of texts as a shard of the shared store; Ray only wraps it."""
 
 from __future__ import annotations
 
+import os
 import platform
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from features.cluster.outbox import Outbox
-from features.cluster.recipe import Recipe
-from features.cluster.reports import Place, Report
 from features.corpus.texts import Text
 from features.errors import InputError
 from features.store.extraction import TextEncoder
+from features.store.files import holder
 from features.store.identity import Manifest
-from features.store.writing import ShardWriter
+from features.store.shards import SHARDS, row_arrays, write_shard
+from features.store.writing import explain_write_error
+
+if TYPE_CHECKING:
+    from features.encoder.encoder import EncoderSpec
+    from features.encoder.parity import Vectors
+
+_Arrays = tuple[npt.NDArray[Any], ...]
 
 
+class Report(NamedTuple):
+    """Where an actor is, and what became of a chunk: the shard's name, what it holds, and what it took."""
+
+    node: str
+    shard: str = ""
+    texts: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(eq=False)
 class EncodingActor:
-    """Encodes chunks one after another; a shard may hold texts of several, as in the local engine.
+    """Encodes one chunk after another, the next one while a shard is written; its methods may overlap.
 
-    A user's mistake, a full disk or a device that fails the parity gate comes back as the report's `problem`.
-    `start`, `encode` and `flush` run one after another; the others may be called meanwhile.
+    build: makes the encoder; gets what the driver computed to hold it against.
+    manifest: what computes the vectors, as the driver knows it.
+    folder: the store's folder of this manifest, which all nodes see at the same place.
+    driver: who holds the store there (`features.store.files.holder`).
     """
 
-    def __init__(self, recipe: Recipe, manifest: Manifest, place: Place, shard_bytes: int) -> None:
-        self._recipe = recipe
-        self._manifest = manifest
-        self._place = place
-        self._shard_bytes = shard_bytes
+    build: Callable[[Any], TextEncoder]
+    manifest: Manifest
+    folder: Path
+    driver: str
+
+    def __post_init__(self) -> None:
+        # One thread loads and encodes: torch keeps compiled products for each thread that calls it.
+        self._thread = ThreadPoolExecutor(1, "encode")
         self._stopped = threading.Event()
         self._encoder: TextEncoder | None = None
-        self._outbox: Outbox | None = None
-        self._writer: ShardWriter | None = None
-        self._loaded = time.process_time()
 
-    def start(self, expected: object = None) -> Report:
-        """Find the place for shards, then load the encoder and prove it; nothing is encoded before.
+    def start(self, expected: Any) -> Report:
+        """Load the encoder and prove it.
 
-        Args:
-            expected: what the recipe gave the driver to hold the encoder against.
+        Raises:
+            InputError: this node does not see the store, or the encoder fails here.
         """
-        try:
-            if self._outbox is None:
-                self._outbox = Outbox(self._place, self._manifest)
-            if self._encoder is None:
-                self._encoder = self._recipe.build(expected)
-                self._loaded = time.process_time()
-        except InputError as error:
-            return self._report(problem=str(error))
-        return self._report()
+        if holder(self.folder) != self.driver:
+            raise InputError(
+                f"it does not see the driver's store {self.folder}; put the store on a file system that all "
+                f"nodes mount at the same place (ENCODE_ONCE_STORE)"
+            )
+        self._encoder = self._thread.submit(self.build, expected).result()
+        return Report(platform.node())
 
     def encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> Report:
-        """Encode texts; they are safe once a report names the shards that hold them.
+        """Write the vectors of n texts as one shard; after `stop`, of those that were encoded by then.
 
-        Args:
-            texts: n texts.
-            digests: (n, 16) uint8, `text_digest` of each.
+        `digests`, (n, 16) uint8, are the `text_digest` of each.
+
+        Raises:
+            InputError: the disk is full, the store was removed, or a text cannot be encoded.
         """
-        if self._encoder is None or self._outbox is None:
-            raise RuntimeError("the actor was given texts before it was started")
-        if self._writer is None:
-            self._writer = ShardWriter(self._outbox, self._shard_bytes)
-        started = time.perf_counter()
-        seen = tokens = 0
+        arrays, report = self._thread.submit(self._encode, texts, digests).result()
+        if not arrays:
+            return report
         try:
-            for batch in self._encoder.encode([] if self._stopped.is_set() else texts):
-                self._writer.add(digests[batch.index], batch)
-                seen += len(batch.index)
-                tokens += int(batch.lengths.sum(dtype=np.int64))
-                if self._stopped.is_set():
-                    break
-        except InputError as error:
-            return self._report(seen, tokens, time.perf_counter() - started, self._close() or str(error))
-        if seen != len(texts) and not self._stopped.is_set():
-            raise RuntimeError(f"the encoder gave vectors for {seen} of {len(texts)} texts")
-        return self._report(seen, tokens, time.perf_counter() - started)
-
-    def flush(self) -> Report:
-        """Write what is left and wait until it is on the disk."""
-        started = time.perf_counter()
-        problem = self._close()
-        return self._report(seconds=time.perf_counter() - started, problem=problem)
+            path = write_shard(self.folder / SHARDS, self.manifest, arrays)
+        except OSError as error:
+            raise explain_write_error(error, self.folder) from None
+        return report._replace(shard=path.stem)
 
     def stop(self) -> None:
-        """Let the current call end after its batch, and later ones at once."""
+        """Let the chunk under way end after its batch, and later ones at once."""
         self._stopped.set()
 
-    def piece(self, name: str, start: int, size: int) -> bytes:
-        """Some bytes of a shard on the node's disk."""
-        assert self._outbox is not None
-        return self._outbox.read(name, start, size)
+    def _encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> tuple[list[_Arrays], Report]:
+        if self._encoder is None:
+            raise RuntimeError("the actor was given texts before it was started")
+        started = time.perf_counter()
+        arrays: list[_Arrays] = []
+        seen = tokens = 0
+        for batch in self._encoder.encode([] if self._stopped.is_set() else texts):
+            arrays.append(row_arrays(self.manifest, digests[batch.index], batch))
+            seen, tokens = seen + len(batch.index), tokens + int(batch.lengths.sum(dtype=np.int64))
+            if self._stopped.is_set():
+                break
+        if seen != len(texts) and not self._stopped.is_set():
+            raise RuntimeError(f"the encoder gave vectors for {seen} of {len(texts)} texts")
+        return arrays, Report(platform.node(), "", seen, tokens, time.perf_counter() - started)
 
-    def discard(self, name: str) -> None:
-        """Remove a shard from the node's disk: the driver has it."""
-        assert self._outbox is not None
-        self._outbox.discard(name)
 
-    def leave(self) -> None:
-        """Remove what the actor kept on the node's disk."""
-        if self._outbox is not None:
-            self._outbox.leave()
+def load_proven(
+    spec: EncoderSpec,
+    manifest: Manifest,
+    folder: Path,
+    threads: int,
+    environment: dict[str, str],
+    expected: list[Vectors] | None,
+) -> TextEncoder:
+    """Load an actor's encoder, hold it against the driver's, and send it through the parity gate.
 
-    def _close(self) -> str:
-        writer, self._writer = self._writer, None
-        try:
-            if writer is not None:
-                writer.close()
-        except InputError as error:
-            return str(error)
-        return ""
+    Args:
+        spec: which encoder, and what of it is wanted.
+        manifest: what its vectors must be computed by, as the driver knows it.
+        folder: the driver's working folder; relative names of models are meant from there.
+        threads: CPU threads.
+        environment: variables of the driver that Ray does not pass on.
+        expected: the driver's `features.encoder.parity.expected_vectors`; None computes them here.
 
-    def _report(self, texts: int = 0, tokens: int = 0, seconds: float = 0.0, problem: str = "") -> Report:
-        return Report(
-            node=platform.node(),
-            texts=texts,
-            tokens=tokens,
-            seconds=seconds,
-            cpu_seconds=time.process_time() - self._loaded,
-            shards=() if self._outbox is None else self._outbox.fresh(),
-            peak_memory=peak_memory(),
-            problem=problem,
+    Raises:
+        InputError: it cannot be loaded here, or its vectors are not what they should be.
+    """
+    os.environ.update(environment)  # before what reads them at import
+    from features.encoder.device import give_products_to_half
+    from features.encoder.encoder import Encoder
+    from features.encoder.parity import check_parity
+
+    if folder.is_dir():  # elsewhere Ray has put the project's files into the working folder itself
+        os.chdir(folder)
+    encoder = Encoder.load(spec, threads=threads)
+    give_products_to_half(encoder.precision)
+    if differing := manifest.difference(encoder.manifest):
+        details = "; ".join(
+            f"{name} is {getattr(encoder.manifest, name)}, the driver has {getattr(manifest, name)}"
+            for name in differing
         )
-
-
-def peak_memory() -> int:
-    """Most bytes of main memory that this process has held at once; 0 where the system does not say."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        raise InputError(
+            f"its vectors would not be the driver's: {details}; use the same files everywhere, and where "
+            f"nodes differ in what they compute in, set ENCODE_ONCE_PRECISION=float32"
+        )
+    check_parity(encoder, expected)
+    return encoder

@@ -1,129 +1,344 @@
-"""The engine that `features.store.extraction.extract` may be given: new texts are encoded on a cluster."""
+"""The engine that encodes on a Ray cluster: actors write shards into the shared store, the driver counts.
+
+Ray places actors and starts lost ones again. A chunk of texts is one call of an actor and one shard, and is
+done once the driver has read the shard. What was lost is handed out again, which is harmless even where its
+shard turns up after all: a text in two shards is read from one (`Store.locate`).
+"""
 
 from __future__ import annotations
 
-import secrets
+import contextlib
+import logging
+import math
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from types import ModuleType
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator
 
-from features.cluster.actor import EncodingActor
-from features.cluster.connection import connected
-from features.cluster.driver import Driver
-from features.cluster.member import Member, actor_class
-from features.cluster.outbox import MARK
-from features.cluster.plan import Queue, estimate_tokens, order_by_length
-from features.cluster.recipe import Recipe
-from features.cluster.reports import ClusterSummary, Place, State
-from features.cluster.settings import Settings
-from features.store.extraction import Size, Work, check_space, entry_bytes, readable_bytes, readable_time
+from features.cluster.actor import EncodingActor, Report, load_proven
+from features.corpus.texts import StoredTexts, Text
+from features.encoder.encoder import Encoder, EncoderSpec
+from features.encoder.parity import expected_vectors
+from features.errors import InputError
+from features.store.cost import Size, check_space, readable_time
+from features.store.extraction import TextEncoder, Work, forecast
+from features.store.files import holder
+from features.store.shards import SHARDS, SUFFIX
 
-_FAREWELL = 10.0
+AHEAD = 2  # one chunk is encoded, the next one waits beside it: no actor is idle, and memory stays bounded
+TRIES = 4  # so often may a text's actor be lost before the text is suspected
+SAMPLE = 4096  # texts
+SMALLEST = 2048  # tokens of a chunk; less keeps no encoder busy
+_PREFIX = "ENCODE_ONCE_RAY_"
+_PASSED_ON = ("ENCODE_ONCE_DEVICE", "ENCODE_ONCE_PRECISION", "HF_HOME", "HF_HUB_OFFLINE")  # Ray does not
 
 
-@dataclass
+class Settings(BaseModel, frozen=True, allow_inf_nan=False):
+    """What is asked of a cluster; of the environment, since nothing of it may make what is cached stale.
+
+    actors: encoders at once; 0 for as many as there is room for.
+    cpus, gpus: that Ray keeps for an actor; fractions below 1 share one.
+    threads: with which an actor encodes; 0 for its CPUs rounded down, at least one.
+    """
+
+    actors: NonNegativeInt = 0
+    cpus: NonNegativeFloat = 1.0
+    gpus: NonNegativeFloat = 0.0
+    threads: NonNegativeInt = 0
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Settings from `ENCODE_ONCE_RAY_{ACTORS,CPUS,GPUS,THREADS}`.
+
+        Raises:
+            InputError: a value is no number, or out of range.
+        """
+        given = {name: said for name in cls.model_fields if (said := environment.get(_PREFIX + name.upper()))}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name, said = _PREFIX + str(wrong["loc"][0]).upper(), wrong["msg"].removeprefix("Value error, ")
+            raise InputError(f"{name} is `{wrong['input']}`; {said}") from None
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus % 1:  # Ray itself takes fractions of one or whole ones, nothing between
+            raise ValueError("expected a fraction below 1 or a whole number")
+        return gpus
+
+    @property
+    def threads_each(self) -> int:
+        """Threads with which each actor encodes."""
+        return self.threads or max(1, math.floor(self.cpus))
+
+
+def load_cluster_engine(spec: EncoderSpec) -> tuple[Encoder, ClusterEngine]:
+    """The driver's encoder, which only counts tokens and says what the vectors are, and a cluster's engine.
+
+    Raises:
+        InputError: a setting is wrong, or the encoder cannot be loaded.
+    """
+    settings = Settings.read()
+    precision = "float16" if settings.gpus else "auto"  # as the actors name theirs
+    encoder = Encoder.load(spec, device="cpu", precision=precision)
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    build = partial(load_proven, spec, encoder.manifest, Path.cwd(), settings.threads_each, passed_on)
+    return encoder, ClusterEngine(build, lambda: expected_vectors(encoder), settings)
+
+
+@dataclass(frozen=True)
 class ClusterEngine:
     """Encodes new texts with actors; the driver alone holds the store and publishes.
 
-    recipe: how an actor comes by its encoder.
-    settings: what is asked of the cluster.
-    watch: gets the state of the whole cluster, about twice a second.
-    summary: what the last run did; None where there was nothing to encode.
+    build: makes an actor's encoder where it is called, and holds it against what `expect` gave the driver.
     """
 
-    recipe: Recipe
+    build: Callable[[Any], TextEncoder]
+    expect: Callable[[], object]
     settings: Settings
-    watch: Callable[[State], None] = lambda state: None
-    summary: ClusterSummary | None = None
 
-    def __call__(self, work: Work) -> int:
-        """Encode the new texts of a corpus; gives the tokens that were encoded.
+    def __call__(self, work: Work) -> None:
+        """Encode the new texts of a corpus.
 
         Raises:
-            InputError: Ray is missing or cannot be reached, the disk is too small, or no actor can go on.
+            InputError: Ray is missing or cannot be reached, the disk is too small, no actor can go on, or the
+                same texts were lost again and again.
         """
-        started = time.perf_counter()
-        collect = self.settings.collect is not None
-        with connected() as ray, self._place(work) as place:
-            members = self._members(ray, work, place)
-            try:
-                expected = ray.put(self.recipe.expect())  # while their processes start
-                for member in members:
-                    member.expected = expected
-                    member.start()
-                size, queue = _plan(work)  # while they load their encoders
-                check_space(work.store.folder, size)
-                shard_tokens = max(1, round(size.tokens * work.shard_bytes / max(size.bytes, 1)))
-                work.report(
-                    f"{size.texts:,} of {len(work.texts):,} texts are new: about {size.tokens:,} tokens, "
-                    f"{readable_bytes(size.bytes)}, for {len(members)} actors"
-                )
-                driver = Driver(ray, work, members, queue, shard_tokens, self.watch, collect=collect)
-                self.summary = driver.run()
-            finally:
-                _dismiss(ray, members, collect=collect)
-        self._tell(work, self.summary, time.perf_counter() - started)
-        return self.summary.tokens
+        with _connected() as ray:
+            cpus, gpus, threads = self.settings.cpus, self.settings.gpus, self.settings.threads_each
+            there, asked = ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}
+            room = min((there.get(name, 0) / each for name, each in asked.items() if each), default=1)
+            count = self.settings.actors or max(1, int(room))
+            work.store.machine = f"Ray, {count} actors of {threads} threads and {gpus:g} GPUs"
+            # Room for one more call at a time, so that `stop` is heard; lost calls go to whoever is free.
+            actor = ray.remote(max_restarts=20, max_concurrency=AHEAD + 1)(EncodingActor).options(
+                num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD"
+            )
+            store = work.store.folder.resolve()
+            given = self.build, work.store.manifest, store, holder(store)
+            members = [_Member(number, actor.remote(*given)) for number in range(1, count + 1)]
+            _Run(ray, work, members, ray.put(self.expect())).encode()
 
-    def _members(self, ray: ModuleType, work: Work, place: Place) -> list[Member]:
-        wanted = self.settings.actors or _room(ray, self.settings)
-        kind = actor_class(ray, EncodingActor, self.settings.cpus, self.settings.gpus)
-        given = (self.recipe, work.store.manifest, place, work.shard_bytes)
-        return [Member(number, ray, kind.remote(*given)) for number in range(1, wanted + 1)]
 
-    @contextmanager
-    def _place(self, work: Work) -> Iterator[Place]:
-        """Where shards go; on a shared store a mark lets actors know that they see the driver's."""
-        if self.settings.collect is not None:
-            yield Place(self.settings.collect, None)
-            return
-        mark, token = work.store.folder.resolve() / MARK, secrets.token_hex(16)
-        mark.write_text(token, "utf-8")
+class Chunk(NamedTuple):
+    """Positions of texts, (n,) int64; tokens they are estimated to hold; which time they are handed out."""
+
+    positions: npt.NDArray[np.int64]
+    tokens: int
+    tries: int = 1
+
+
+@dataclass(eq=False)
+class _Member:
+    """An actor as the driver sees it.
+
+    ready: whether its encoder is loaded and proven. gone: whether it is lost for good.
+    pending: calls that it has not answered, and their chunks; None for a start.
+    """
+
+    number: int
+    handle: Any
+    node: str = "an unknown node"
+    ready: bool = False
+    gone: bool = False
+    pending: dict[Any, Chunk | None] = field(default_factory=dict)
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(eq=False)
+class _Run:
+    """One extraction by actors that exist already; `expected` is what their encoders are held against."""
+
+    ray: Any
+    work: Work
+    members: list[_Member]
+    expected: Any
+    queue: deque[Chunk] = field(default_factory=deque)
+    done: int = 0
+    tokens: int = 0
+    losses: int = 0
+
+    def encode(self) -> None:
+        """Encode everything; the plan is made while actors load their encoders."""
+        started, work = time.monotonic(), self.work
+        for member in self.members:
+            self._start(member)
+        tokens = estimate_tokens(work.texts, work.new, lambda texts: work.encoder.tokenize(texts).lengths)
+        size = Size.of(len(tokens), int(tokens.sum(dtype=np.int64)), work.store.manifest)
+        check_space(work.store.folder, size)
+        shard_tokens = max(1, round(size.tokens * work.shard_bytes / max(size.bytes, 1)))
+        self.tokens, self.queue = size.tokens, deque(cut(tokens, shard_tokens, len(self.members)))
+        work.report(f"{forecast(work, size)}, for {len(self.members)} actors")
         try:
-            yield Place(mark.parent, token)
-        finally:
-            mark.unlink(missing_ok=True)
+            while self.done < len(work.new):
+                self._hand_out()
+                self._listen()
+                work.progress(self.done, len(work.new), self._describe())
+        except BaseException:
+            self._save_what_is_done()
+            raise
+        took = readable_time(time.monotonic() - started)
+        work.report(f"{self._describe()}; it took {took}, losses: {self.losses or 'none'}")
 
-    def _tell(self, work: Work, summary: ClusterSummary, seconds: float) -> None:
-        busy = [actor for actor in summary.actors if actor.seconds]
-        rate = sum(actor.tokens for actor in busy) / max(sum(actor.seconds for actor in busy), 1e-9)
-        lost = len(summary.retried)
-        losses = "no losses" if not lost else f"{lost} loss{'es' if lost > 1 else ''}"
-        work.report(
-            f"{len(busy)} actors took {readable_time(seconds)} at {rate:,.0f} tokens/s each, with at most "
-            f"{readable_bytes(summary.peak_memory)} of memory; {losses}"
-        )
-        for line in summary.retried:
-            work.report(f"retried: {line}")
+    def _start(self, member: _Member) -> None:
+        # Ray repeats this one call until the actor is up again: its failure means that it never will be.
+        call = member.handle.start.options(max_task_retries=-1)
+        member.pending[call.remote(self.expected)] = None
+
+    def _hand_out(self) -> None:
+        """Each actor gets one chunk before any gets its second."""
+        for ahead in range(AHEAD):
+            for member in self.members:
+                if member.ready and len(member.pending) == ahead and self.queue:
+                    chunk = self.queue.popleft()
+                    chosen = self.work.new[chunk.positions]
+                    texts = tuple(self.work.texts[i] for i in chosen)
+                    member.pending[member.handle.encode.remote(texts, self.work.digests[chosen])] = chunk
+
+    def _listen(self) -> None:
+        """Take in whatever was answered; the first answer ends the wait."""
+        owners = {ref: member for member in self.members for ref in member.pending}
+        self.ray.wait(list(owners), timeout=0.5, fetch_local=False)
+        answered, _ = self.ray.wait(list(owners), num_returns=len(owners), timeout=0, fetch_local=False)
+        for ref in answered:
+            member = owners[ref]
+            if ref not in member.pending:  # an earlier answer said that the actor was lost
+                continue
+            try:
+                report: Report = self.ray.get(ref)
+            except self.ray.exceptions.RayError as error:
+                self._lose(member, member.pending[ref] is None, error)
+                continue
+            del member.pending[ref]
+            member.node, member.ready = report.node, True
+            member.tokens, member.seconds = member.tokens + report.tokens, member.seconds + report.seconds
+            if report.shard:
+                path = self.work.store.folder / SHARDS / (report.shard + SUFFIX)
+                latest = time.monotonic() + 60  # a network file system may show another node's file late
+                while not path.exists() and time.monotonic() < latest:
+                    time.sleep(0.1)
+                self.work.store.admit(path)
+            self.done += report.texts
+
+    def _lose(self, member: _Member, starting: bool, error: Any) -> None:
+        """Let others have what an actor had; start it again unless it says why it can go on no further."""
+        cause = getattr(error, "cause", None)
+        if cause is not None and not isinstance(cause, InputError):
+            raise cause from error  # a defect: it keeps its traceback
+        lost = [chunk for chunk in member.pending.values() if chunk is not None]
+        member.pending.clear()
+        member.ready, member.gone = False, starting or cause is not None
+        self.losses += bool(lost)
+        texts = sum(len(chunk.positions) for chunk in lost)
+        why = f"stops: {cause}" if cause else "was lost, its process or its node ended"
+        self.work.report(f"{texts:,} texts go to others: actor {member.number} on {member.node} {why}")
+        if not member.gone:
+            self._start(member)
+        elif all(each.gone for each in self.members):
+            raise InputError(f"no actor is left to encode with: {cause or str(error)[-200:]}")
+        for chunk in lost:
+            if chunk.tries == TRIES:
+                first = self.work.texts[self.work.new[chunk.positions[0]]].joined
+                raise InputError(
+                    f"{len(chunk.positions)} texts were lost {TRIES} times with the actor that had them, the "
+                    f"first is {first[:60]!r}; the others are kept: give actors more memory, or look at these"
+                )
+            self.queue.appendleft(chunk._replace(tries=chunk.tries + 1))
+
+    def _describe(self) -> str:
+        """Who is at work, how fast, and for how long."""
+        ready, done = sum(m.ready for m in self.members), sum(m.tokens for m in self.members)
+        said, seconds = f"{ready} of {len(self.members)} actors", sum(m.seconds for m in self.members)
+        if not ready or not done:
+            return said
+        left = max(self.tokens - done, 0) * seconds / done / ready
+        return f"{said} at {done / seconds:,.0f} tokens/s each, {readable_time(left)} left"
+
+    def _save_what_is_done(self) -> None:
+        """On the way out, Ctrl-C included, actors end their batch and write what they have."""
+        latest = time.monotonic() + 20
+        ready = [member for member in self.members if member.ready]
+        with contextlib.suppress(Exception):  # the first error is the one to show
+            for member in ready:
+                member.handle.stop.remote()
+            while time.monotonic() < latest and any(member.pending for member in ready):
+                self._listen()
 
 
-def _plan(work: Work) -> tuple[Size, Queue]:
-    """How much there is to do, and the queue of it; memory for some bytes a text, not for the texts."""
-    tokens = estimate_tokens(work.texts, work.new, lambda texts: work.encoder.tokenize(texts).lengths)
-    total = int(tokens.sum(dtype=np.int64))
-    per_text, per_token = entry_bytes(work.store.manifest)
-    size = Size(len(tokens), total, per_text * len(tokens) + per_token * total)
-    order = order_by_length(tokens)
-    return size, Queue(order, tokens[order])
+def cut(tokens: npt.NDArray[np.int32], largest: int, actors: int) -> list[Chunk]:
+    """Cut texts so that actors finish together: half an actor's share of what is left at a time.
+
+    That is guided self-scheduling (Polychronopoulos and Kuck 1987). Within every 65,536 texts the longest
+    come first: texts of equal length meet, which attention without padding is fastest with.
+
+    Args:
+        tokens: (n,) int32, of each text.
+        largest: tokens of a chunk at most, but for a single text; a shard's.
+        actors: that share the work; one that is alone waits for nobody.
+    """
+    order = np.lexsort((-tokens.astype(np.int64), np.arange(len(tokens)) // 2**16)).astype(np.int64)
+    ends = np.cumsum(tokens[order], dtype=np.int64)
+    chunks: list[Chunk] = []
+    start = first = 0
+    while first < len(order):
+        share = (int(ends[-1]) - start) / (2 * actors if actors > 1 else 1)
+        wanted = min(largest, max(SMALLEST, round(share)))
+        last = max(int(np.searchsorted(ends, start + wanted, side="right")), first + 1)
+        chunks.append(Chunk(order[first:last], int(ends[last - 1]) - start))
+        start, first = int(ends[last - 1]), last
+    return chunks
 
 
-def _room(ray: ModuleType, settings: Settings) -> int:
-    """Actors that the cluster has room for; one that is still growing gets at least one."""
-    resources = ray.cluster_resources()
-    room = [resources.get("CPU", 0.0) / settings.cpus] if settings.cpus else []
-    room += [resources.get("GPU", 0.0) / settings.gpus] if settings.gpus else []
-    return max(1, int(min(room, default=1.0)))
+def estimate_tokens(
+    texts: Sequence[Text],
+    positions: npt.NDArray[np.int64],
+    lengths: Callable[[Sequence[Text]], npt.NDArray[np.int32]],
+) -> npt.NDArray[np.int32]:
+    """Tokens (n,) int32 of the texts at `positions` (n,) int64, n at least 1, by their bytes.
+
+    Only up to 4,096 of them are read, and cut into pieces by `lengths`.
+    """
+    wanted = StoredTexts.of(texts).select(positions)
+    sizes = wanted.texts.sizes + (0 if wanted.pairs is None else wanted.pairs.sizes)
+    sample = np.unique(np.linspace(0, len(positions) - 1, min(SAMPLE, len(positions))).astype(np.int64))
+    counted = lengths([texts[i] for i in positions[sample]])
+    whole = counted < counted.max()  # truncated texts would pull the ratio down
+    ratio = counted[whole].sum() / max(sizes[sample][whole].sum(), 1)
+    tokens: npt.NDArray[np.float64] = np.clip(np.rint(ratio * sizes), counted.min(), counted.max())
+    return tokens.astype(np.int32)
 
 
-def _dismiss(ray: ModuleType, members: list[Member], *, collect: bool) -> None:
-    if collect:
-        leaving = [member.handle.leave.remote() for member in members if member.status == "ready"]
-        ray.wait(leaving, num_returns=len(leaving), timeout=_FAREWELL) if leaving else None
-    for member in members:
-        if member.status != "gone":
-            with suppress(Exception):  # where the whole cluster is gone, so are its actors
-                member.kill()
+@contextlib.contextmanager
+def _connected() -> Iterator[Any]:
+    """Ray, connected to the cluster at RAY_ADDRESS, or to a local one that ends with the block."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # A busy machine takes its time to start Ray's helpers; by default a node dies of that.
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")
+    try:
+        import ray
+    except ImportError:
+        raise InputError('the engine is `ray`, which is not installed: run `pip install ".[ray]"`') from None
+    address = os.environ.get("RAY_ADDRESS", "")
+    local: Any = {} if address else {"object_store_memory": 2**28, "include_dashboard": False}
+    try:
+        context = ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **local)
+    except Exception as error:  # a bare one where a node does not come up in time
+        ray.shutdown()
+        where = f"RAY_ADDRESS is `{address}`, but it" if address else "a local Ray cluster"
+        raise InputError(
+            f"{where} cannot be used ({' '.join(str(error).split())[:200]}); check with `ray status`, "
+            f"or unset RAY_ADDRESS for a local cluster"
+        ) from None
+    with context:
+        yield ray

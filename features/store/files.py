@@ -105,7 +105,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
-            f"the store {folder} is being written by {_holder(folder)}; wait until it has finished, or stop "
+            f"the store {folder} is being written by {holder(folder)}; wait until it has finished, or stop "
             f"it, and run this again"
         ) from None
     except OSError as error:
@@ -122,9 +122,10 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _holder(folder: Path) -> str:
+def holder(folder: Path) -> str:
+    """Who holds a folder with `exclusive`, in words; `another process` where that is not known."""
     try:
-        holder = json.loads((folder / _HOLDER).read_text())
-        return f"process {holder['pid']} on {holder['host']}"
+        found = json.loads((folder / _HOLDER).read_text())
+        return f"process {found['pid']} on {found['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,7 +231,7 @@ def _image(manifest: Manifest, batches: Sequence[tuple[npt.NDArray[Any], ...]]) 
     payload = sum(array.nbytes for batch in batches for array in batch)
     # HDF5's own error on a full disk leaves a file that can be neither closed nor read: build it in memory.
     with h5py.File(
-        "shard",
+        f"shard {secrets.token_hex(8)}",  # HDF5 holds two that are built at once and named alike for one
         "w",
         driver="core",
         backing_store=False,

@@ -2,6 +2,7 @@
 
     store/<manifest key>/manifest.json      for people
                         /shards/<digest>.h5 see `features.store.shards`
+                        /encoding.jsonl     see `features.store.cost`
                         /quarantine/        files that were found damaged, kept for who wants to look
 
 What is visible is complete. A file that is not what its name says is moved aside and its texts encoded again.
@@ -10,8 +11,9 @@ What is visible is complete. A file that is not what its name says is moved asid
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from features.corpus.texts import Text
 from features.errors import InputError
+from features.store.cost import EncodeCost, note_encoding
 from features.store.files import PARTIAL, exclusive, is_sealed, verify
 from features.store.identity import Manifest, text_digest
 from features.store.shards import SHARDS, SUFFIX, Shard, ShardError, read_shard
@@ -48,6 +51,10 @@ class Store:
     Entering takes the lock, reads in full every file that was written to since it was last verified, and
     moves damaged ones aside.
 
+    folder: `store/<manifest key>`.
+    shards: those that are sound, as found on entering and admitted since.
+    machine: what encodes, in words, for the account of what encoding took; set by who encodes.
+
     Raises:
         InputError: another process holds the store, or its folder cannot be written.
     """
@@ -56,8 +63,10 @@ class Store:
         self.folder = root / manifest.key
         self.manifest = manifest
         self.shards: list[Shard] = []
+        self.machine = ""
         self._report = report
         self._stack = ExitStack()
+        self._noted = time.perf_counter()
 
     def __enter__(self) -> Store:
         with ExitStack() as stack:
@@ -66,11 +75,12 @@ class Store:
             shards = self.folder / SHARDS
             shards.mkdir(exist_ok=True)
             for leftover in shards.glob("*" + PARTIAL):
-                leftover.unlink()
+                leftover.unlink(missing_ok=True)  # an actor of a driver that was killed may still tidy up
             about = self.folder / MANIFEST
             if not about.exists():
                 about.write_text(self.manifest.to_json() + "\n", "utf-8")
             self.shards = scan(self.folder, self._report, self.manifest)
+            self._noted = time.perf_counter()
             self._stack = stack.pop_all()
         return self
 
@@ -125,7 +135,7 @@ class Store:
         return np.sort(absent[first]).astype(np.int64)
 
     def admit(self, path: Path) -> Shard:
-        """Take in a shard that has just been written to the folder.
+        """Take in a shard that has just been written to the folder, and note what encoding it took.
 
         Raises:
             InputError: it is not there any more.
@@ -135,6 +145,13 @@ class Store:
         except (ShardError, OSError):
             raise gone(self.folder) from None
         self.shards.append(shard)
+        before, self._noted = self._noted, time.perf_counter()
+        tokens = int(shard.lengths.sum(dtype=np.int64))
+        with suppress(OSError):  # a full disk is reported where it matters
+            note_encoding(
+                self.folder,
+                EncodeCost(len(shard.digests), tokens, self._noted - before, (self.machine,)),
+            )
         return shard
 
     def path(self, shard: Shard) -> Path:
@@ -147,6 +164,12 @@ def encoder_folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     return sorted(path for path in root.iterdir() if _KEY.fullmatch(path.name) and (path / SHARDS).is_dir())
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """The files of a store's folder that are named as shards are, by name."""
+    files = sorted((folder / SHARDS).iterdir())
+    return [path for path in files if _NAME.fullmatch(path.name) and path.is_file()]
 
 
 def scan(
@@ -164,11 +187,10 @@ def scan(
         manifest: what the folder should hold, to name what differs.
         thorough: read every file in full, sealed or not.
     """
-    shards = []
-    for path in sorted((folder / SHARDS).iterdir()):
-        if not _NAME.fullmatch(path.name) or not path.is_file():
-            report(f"{path} is not a shard; it is left alone and not used")
-            continue
+    shards, files = [], shard_files(folder)
+    for path in sorted({*(folder / SHARDS).iterdir()}.difference(files)):
+        report(f"{path} is not a shard; it is left alone and not used")
+    for path in files:
         try:
             shards.append(_sound(path, manifest, folder.name, thorough))
         except ShardError as error:

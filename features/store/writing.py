@@ -29,8 +29,6 @@ class ShardWriter:
     """
 
     def __init__(self, store: Store, size: int = SHARD_BYTES, seconds: float = SHARD_SECONDS) -> None:
-        self.texts = 0
-        self.written = 0
         self._store = store
         self._size = size
         self._seconds = seconds
@@ -91,17 +89,17 @@ class ShardWriter:
             path = pending.result()
         except OSError as error:
             self._batches, self._bytes = [], 0
-            raise self._explain(error) from error
-        shard = self._store.admit(path)
-        self.texts += len(shard.digests)
-        self.written += shard.size
+            raise explain_write_error(error, self._store.folder) from error
+        self._store.admit(path)
 
-    def _explain(self, error: OSError) -> InputError | OSError:
-        if isinstance(error, FileNotFoundError):
-            return gone(self._store.folder)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return InputError(
-                f"the disk of {self._store.folder} is full ({error.strerror}); {self.texts} texts of this "
-                f"run are kept: free some space and run this again, it goes on from there"
-            )
-        return error
+
+def explain_write_error(error: OSError, folder: Path) -> InputError | OSError:
+    """What a user can do about a shard that could not be written to a store's folder."""
+    if isinstance(error, FileNotFoundError):
+        return gone(folder)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return InputError(
+            f"the disk of {folder} is full ({error.strerror}); what this run has finished is kept: free some "
+            f"space and run this again, it goes on from there"
+        )
+    return error

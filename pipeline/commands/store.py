@@ -13,13 +13,12 @@ import numpy.typing as npt
 
 from features.corpus.corpus import Corpus
 from features.errors import InputError
-from features.store.cost import LEDGER
-from features.store.extraction import readable_bytes
+from features.store.cost import LEDGER, readable_bytes
 from features.store.files import LOCK, exclusive
 from features.store.identity import Manifest
 from features.store.index import FILE, Index
 from features.store.shards import SHARDS, Shard, ShardError, read_shard
-from features.store.store import MANIFEST, QUARANTINE, encoder_folders, scan, text_digests
+from features.store.store import MANIFEST, QUARANTINE, encoder_folders, scan, shard_files, text_digests
 from pipeline.project import layout
 from pipeline.project.params import CorpusParams, Params, load_params
 from pipeline.project.stage import guard
@@ -173,7 +172,7 @@ def verify(root: Path) -> None:
     for folder in encoder_folders(root):
         lines: list[str] = []
         with exclusive(folder):
-            before = len(_shard_files(folder))
+            before = len(shard_files(folder))
             shards = scan(folder, lines.append, thorough=True)
         damaged += before - len(shards)
         for line in lines:
@@ -220,16 +219,12 @@ def _confirmed(question: str) -> bool:
 def _readable_shards(folder: Path) -> list[Shard]:
     """Shards as they say they are; listing changes nothing and reads no vectors."""
     shards = []
-    for path in _shard_files(folder):
+    for path in shard_files(folder):
         try:
             shards.append(read_shard(path))
         except ShardError as error:
             print(f"{path} {error}; `python -m pipeline store verify` moves it aside")
     return shards
-
-
-def _shard_files(folder: Path) -> list[Path]:
-    return sorted((folder / SHARDS).glob("*.h5"))
 
 
 def _amount(shards: Sequence[Shard]) -> str:

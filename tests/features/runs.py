@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.corpus.texts import Text
-from features.store.extraction import ExtractionSummary, extract
+from features.store.extraction import Engine, ExtractionSummary, Progress, extract
 from features.store.identity import Manifest
 from features.store.reading import FeatureStore
 from features.store.shards import dequantise, quantise
@@ -56,8 +55,9 @@ def run(
     *,
     out: str = "out",
     encoder: FakeEncoder | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = lambda done, total, note: None,
     shard_bytes: int = 4000,
+    engine: Engine | None = None,
 ) -> Run:
     """Extract texts with a store and an output under `root`."""
     encoder = encoder or FakeEncoder()
@@ -72,6 +72,7 @@ def run(
         lines.append,
         progress,
         shard_bytes=shard_bytes,
+        engine=engine,
     )
     assert_holds(root / out, texts, encoder)
     return Run(summary, lines, list(encoder.encoded))

@@ -6,66 +6,49 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.cluster.plan import Chunk, Queue, estimate_tokens, guided, largest_chunk, order_by_length
+from features.cluster.engine import SMALLEST, cut, estimate_tokens
 from features.corpus.texts import StoredTexts, Text
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import texts_of
 
 
-@given(st.lists(st.integers(1, 512), max_size=400), st.integers(1, 9), st.integers(1, 10_000), st.data())
-def test_every_text_is_handed_out_once(
-    tokens: list[int], actors: int, largest: int, data: st.DataObject
-) -> None:
-    """Whatever is given back, chunks hold all texts, and none is larger than asked unless a text is."""
-    queue = Queue(np.arange(len(tokens)), np.array(tokens, np.int32))
-    taken: list[int] = []
-    while queue:
-        before = queue.tokens
-        chunk = queue.take(largest, actors)
+@given(st.lists(st.integers(1, 512), max_size=400), st.integers(1, 9), st.integers(1, 10_000))
+def test_every_text_is_in_one_chunk(tokens: list[int], actors: int, largest: int) -> None:
+    """Chunks hold all texts once, say how much they hold, and none is larger than asked unless a text is."""
+    chunks = cut(np.array(tokens, np.int32), largest, actors)
+    for chunk in chunks:
         assert chunk.tokens == sum(tokens[i] for i in chunk.positions)
         assert chunk.tokens <= largest or len(chunk.positions) == 1
-        assert queue.tokens == before - chunk.tokens
-        if chunk.tries < 2 and data.draw(st.booleans()):
-            queue.give_back(Chunk(chunk.positions, chunk.tokens, chunk.tries + 1))
-        else:
-            taken += chunk.positions.tolist()
-    assert sorted(taken) == list(range(len(tokens)))
+    assert sorted(i for chunk in chunks for i in chunk.positions.tolist()) == list(range(len(tokens)))
 
 
 def test_chunks_grow_smaller_towards_the_end() -> None:
     """No chunk is larger than the one before, and the last ones are a fraction of the first."""
-    queue = Queue(np.arange(20_000), np.full(20_000, 40, np.int32))
-    sizes = []
-    while queue:
-        sizes.append(queue.take(100_000, 4).tokens)
+    sizes = [chunk.tokens for chunk in cut(np.full(20_000, 40, np.int32), 100_000, 4)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 90_000
-    assert sizes[-2] <= 2048
-    assert guided(0, 100_000, 4) == 2048
+    assert sizes[-2] <= SMALLEST
+
+
+def test_an_actor_that_is_alone_gets_whole_shards() -> None:
+    """Who waits for nobody needs no small chunks."""
+    sizes = [chunk.tokens for chunk in cut(np.full(20_000, 40, np.int32), 100_000, 1)]
+    assert sizes == [100_000] * 8
 
 
 def test_texts_of_equal_length_meet() -> None:
     """Within a window the longest come first, and no text leaves its window."""
     tokens = np.random.default_rng(13).integers(3, 128, 150_000).astype(np.int32)
-    order = order_by_length(tokens)
-    assert sorted(order.tolist()) == list(range(len(tokens)))
+    order = np.concatenate([chunk.positions for chunk in cut(tokens, 40_000, 4)])
     for start in range(0, len(tokens), 2**16):
         window = order[start : start + 2**16]
         assert window.min() == start
         assert (np.diff(tokens[window]) <= 0).all()
 
 
-def test_a_slow_actor_gets_less_at_a_time() -> None:
-    """A chunk is some seconds of an actor's own work, within what its memory should hold."""
-    assert largest_chunk(0.0, 40_000) == 8192
-    assert largest_chunk(500.0, 40_000) == 5000
-    assert largest_chunk(2000.0, 40_000) == 20_000
-    assert largest_chunk(10**6, 40_000) == 8 * 40_000
-
-
 def test_the_estimate_follows_the_sizes_of_texts() -> None:
     """Tokens estimated from bytes are within a fifth of the real total, and texts on disk are not read."""
-    texts = [*texts_of(9000), Text("word " * 500), Text("")]
+    texts = [*texts_of(9000), Text("word " * 500), Text(""), Text("a pair", "of texts")]
     encoder = FakeEncoder()
     counted: list[int] = []
 
@@ -80,7 +63,6 @@ def test_the_estimate_follows_the_sizes_of_texts() -> None:
     assert abs(found.sum() - real.sum()) < real.sum() / 5
     assert np.corrcoef(found, real)[0, 1] > 0.9
     np.testing.assert_array_equal(estimate_tokens(StoredTexts.of(texts), chosen, lengths), found)
-    assert len(estimate_tokens(texts, chosen[:0], lengths)) == 0
 
 
 def test_texts_that_are_all_truncated_have_one_estimate() -> None:

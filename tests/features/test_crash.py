@@ -60,7 +60,7 @@ try:
         root / "store",
         root / "out",
         say,
-        lambda done, total: say(f"done {done}"),
+        lambda done, total, note: say(f"done {done}"),
         shard_bytes=3000,
     )
 except InputError as error:

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from features.corpus.texts import Text
-from features.store import extraction as forecast
-from features.store.extraction import extract
+from features.store.extraction import estimate, extract
 from features.store.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, expected
 from tests.features.runs import run, texts_of
@@ -133,6 +132,6 @@ def test_the_forecast_meets_the_size_on_disk(tmp_path: Path) -> None:
     """The forecast bytes of large shards are within a few per cent of what is written."""
     texts = texts_of(4000)
     encoder = FakeEncoder()
-    size = forecast.estimate(encoder, texts, encoder.manifest)
+    size = estimate(encoder, texts, encoder.manifest)
     written = run(tmp_path, texts, encoder=encoder, shard_bytes=2**26).summary.bytes
     assert size.bytes <= written < size.bytes * 1.05

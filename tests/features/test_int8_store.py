@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from features.store.extraction import entry_bytes, estimate
+from features.store.cost import entry_bytes
+from features.store.extraction import estimate
 from features.store.files import verify
 from features.store.reading import FeatureStore
 from features.store.shards import ShardError, read_shard

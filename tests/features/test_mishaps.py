@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from features.store import extraction as forecast
+from features.store import cost
 from features.store.files import PARTIAL
 from features.store.reading import FeatureStore
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
@@ -23,7 +23,7 @@ from tests.features.runs import run, texts_of
 def test_what_the_disk_cannot_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without room for the new texts nothing is encoded, and the line says what is needed and free."""
     usage = shutil.disk_usage(tmp_path)._replace(free=65_000_000)
-    monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(cost.shutil, "disk_usage", lambda path: usage)
     encoder = FakeEncoder()
     with pytest.raises(InputError, match=r"5,000 new texts need about .* MB in .* only 65.0 MB are free"):
         run(tmp_path, texts_of(5000), encoder=encoder)
@@ -47,12 +47,12 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(tmp_path: Path) -> None:
     encoder = FakeEncoder(batch=4)
     done: list[int] = []
 
-    def fill(count: int, total: int) -> None:
+    def fill(count: int, total: int, note: str) -> None:
         done.append(count)
         if count == 100:
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
-    with full_disk(2**40), pytest.raises(InputError, match=r"is full .* texts of this run are kept"):
+    with full_disk(2**40), pytest.raises(InputError, match=r"is full .* what this run has finished is kept"):
         run(tmp_path, texts, encoder=encoder, progress=fill)
     assert not list(tmp_path.rglob("*" + PARTIAL))
     again = run(tmp_path, texts)
@@ -65,7 +65,7 @@ def test_an_interrupted_run_keeps_all_it_encoded(tmp_path: Path, moment: int) ->
     texts = texts_of(100)
     encoder = FakeEncoder(batch=4)
 
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, total: int, note: str) -> None:
         if done == moment * 4:
             raise KeyboardInterrupt
 
@@ -83,7 +83,7 @@ def test_a_store_deleted_meanwhile_is_one_clear_line(tmp_path: Path, moment: int
     """If the store vanishes during a run, the run says so, and the next one gives a correct corpus."""
     texts = texts_of(100)
 
-    def delete(done: int, total: int) -> None:
+    def delete(done: int, total: int, note: str) -> None:
         if done == moment:
             while (tmp_path / "store").exists():
                 shutil.rmtree(tmp_path / "store", ignore_errors=True)

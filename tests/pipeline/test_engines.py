@@ -1,4 +1,4 @@
-"""The choice of who encodes: a machine's setting, which makes no stage stale."""
+"""The choice of who encodes: a machine's setting, which changes no vector."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tqdm import tqdm
 
 from features.encoder.encoder import EncoderSpec
 from features.errors import InputError
-from pipeline.extract import prepare_engine
+from features.store.extraction import LocalEngine, extract
+from pipeline.extract import load_engine
+from tests.features.fake_encoder import FakeEncoder
+from tests.features.runs import texts_of
 from tests.features.tiny_models import POSITIONS, write_tiny
 
 
@@ -19,73 +21,73 @@ def spec(tmp_path: Path) -> EncoderSpec:
     return EncoderSpec(str(write_tiny(tmp_path, "bert")), None, POSITIONS)
 
 
-@pytest.fixture
-def bar() -> tqdm:
-    return tqdm(disable=True)
-
-
-def test_without_a_setting_this_process_encodes(
-    spec: EncoderSpec, bar: tqdm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The local engine is the default, and its encoder passes the parity gate before its first text."""
+def test_without_a_setting_this_process_encodes(spec: EncoderSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local engine is the default, and its check is the parity gate for the encoder that it came with."""
     monkeypatch.delenv("ENCODE_ONCE_ENGINE", raising=False)
+    encoder, engine = load_engine(spec)
+    assert isinstance(engine, LocalEngine)
+    assert engine.machine.startswith("cpu, ")
     checked: list[object] = []
-    monkeypatch.setattr("pipeline.extract.check_parity", _noting(checked))
-    prepared = prepare_engine(spec, bar)
-    assert prepared.engine is None
-    assert prepared.machine().startswith("cpu, ")
-    for _ in range(2):
-        list(prepared.encoder.encode([]))
-    assert checked == [prepared.frozen]
+
+    def refuse(some: object) -> None:
+        checked.append(some)
+        raise InputError("it does not agree")
+
+    monkeypatch.setattr("pipeline.extract.check_parity", refuse)
+    with pytest.raises(InputError, match="it does not agree"):
+        engine.check()
+    assert checked == [encoder]
 
 
-def _noting(checked: list[object]):  # type: ignore[no-untyped-def]
-    from features.encoder.parity import Parity
+def test_a_device_proves_itself_before_its_first_text(tmp_path: Path) -> None:
+    """Where the check fails nothing was encoded, and where nothing is new it is not made."""
 
-    def check(encoder: object) -> Parity:
-        checked.append(encoder)
-        return Parity(1.0, 1.0, 1.0)
+    def refuse() -> None:
+        raise InputError("it does not agree")
 
-    return check
+    texts, rows, encoder = texts_of(50), list(range(50)), FakeEncoder()
+    places = (tmp_path / "store", tmp_path / "out")
+    with pytest.raises(InputError, match="it does not agree"):
+        extract(texts, rows, encoder, *places, print, engine=LocalEngine("a machine", refuse))
+    assert encoder.encoded == []
+    extract(texts, rows, encoder, *places, print)
+    assert extract(texts, rows, encoder, *places, print, engine=LocalEngine("a machine", refuse)).new == 0
 
 
-def test_ray_is_a_setting_and_changes_no_manifest(
-    spec: EncoderSpec, bar: tqdm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ray_is_a_setting_and_changes_no_manifest(spec: EncoderSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the engine set to Ray the same key names the vectors, and settings reach the actors."""
-    pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    local = prepare_engine(spec, bar).frozen.manifest
+    local, _ = load_engine(spec)
     monkeypatch.setenv("ENCODE_ONCE_ENGINE", "ray")
     monkeypatch.setenv("ENCODE_ONCE_RAY_ACTORS", "3")
     monkeypatch.setenv("ENCODE_ONCE_RAY_CPUS", "2")
     monkeypatch.setenv("ENCODE_ONCE_PRECISION", "float32")
-    prepared = prepare_engine(spec, bar)
-    engine = prepared.engine
+    encoder, engine = load_engine(spec)
     from features.cluster.engine import ClusterEngine
-    from features.cluster.recipe import FrozenRecipe
 
     assert isinstance(engine, ClusterEngine)
-    assert isinstance(engine.recipe, FrozenRecipe)
-    assert engine.recipe.manifest.key == prepared.frozen.manifest.key == local.key
     assert engine.settings.actors == 3
-    assert (engine.recipe.threads, engine.recipe.folder) == (2, Path.cwd())
-    assert ("ENCODE_ONCE_PRECISION", "float32") in engine.recipe.environment
+    assert encoder.manifest.key == local.manifest.key
+    expected = engine.expect()
+    monkeypatch.delenv("ENCODE_ONCE_PRECISION")  # an actor gets it with its orders
+    monkeypatch.chdir(Path.cwd())
+    assert engine.build(expected).manifest == local.manifest
 
 
 def test_ray_without_ray_is_one_clear_line(
-    spec: EncoderSpec, bar: tqdm, monkeypatch: pytest.MonkeyPatch
+    spec: EncoderSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking for Ray where it is not installed says how to install it."""
     monkeypatch.setenv("ENCODE_ONCE_ENGINE", "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
+    encoder, engine = load_engine(spec)
     with pytest.raises(InputError, match=r'pip install "\.\[ray\]"'):
-        prepare_engine(spec, bar)
+        extract(
+            texts_of(5), list(range(5)), encoder, tmp_path / "store", tmp_path / "out", print, engine=engine
+        )
 
 
-def test_an_unknown_engine_is_one_clear_line(
-    spec: EncoderSpec, bar: tqdm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_engine_is_one_clear_line(spec: EncoderSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line names the variable, what it holds and what there is."""
     monkeypatch.setenv("ENCODE_ONCE_ENGINE", "spark")
     with pytest.raises(InputError, match="ENCODE_ONCE_ENGINE is `spark`; expected local or ray"):
-        prepare_engine(spec, bar)
+        load_engine(spec)

@@ -11,7 +11,6 @@ from features.corpus.corpus import Corpus
 from features.corpus.labels import rating_labels
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder
-from features.store.cost import note_encoding
 from features.store.extraction import extract
 from features.store.identity import Manifest
 from features.store.reading import FeatureStore
@@ -134,6 +133,29 @@ def test_verify_finds_decay_that_left_no_trace(capsys: pytest.CaptureFixture[str
     main(["verify"])
 
 
+def test_verify_leaves_foreign_files_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not named as shards are is mentioned, counted as no damage, and listed as no shard."""
+    (folder,) = Path("store").glob("*/shards")
+    foreign = folder / "mine.h5"
+    foreign.write_bytes(b"something else")
+    for _ in range(2):
+        main(["verify"])
+        assert "mine.h5 is not a shard; it is left alone" in capsys.readouterr().out
+    assert foreign.read_bytes() == b"something else"
+    main([])
+    assert "mine.h5" not in capsys.readouterr().out
+
+
+def test_verify_reports_damage_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A foreign file under a shard's name is moved aside, and the store is sound from then on."""
+    (folder,) = Path("store").glob("*/shards")
+    (folder / ("a" * 32 + ".h5")).write_bytes(b"something else")
+    with pytest.raises(SystemExit):
+        main(["verify"])
+    assert "1 shards were damaged and are in quarantine" in capsys.readouterr().err
+    main(["verify"])
+
+
 def test_prune_has_nothing_to_do_where_all_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     """A store that the corpora use wholly is left as it is."""
     before = _shards()
@@ -154,10 +176,8 @@ def test_prune_removes_what_a_dropped_corpus_used(capsys: pytest.CaptureFixture[
 def test_prune_removes_an_encoder_that_nothing_uses() -> None:
     """The folder of an encoder that is neither declared nor published goes as a whole."""
     old = fake_manifest(weights="e" * 32)
-    done = extract(
-        texts_of(5), np.arange(5), FakeEncoder(old), layout.store(), Path("gone"), lambda line: None
-    )
-    note_encoding(Path("store") / old.key, done, "cpu, 1 thread")
+    extract(texts_of(5), np.arange(5), FakeEncoder(old), layout.store(), Path("gone"), lambda line: None)
+    assert (Path("store") / old.key / "encoding.jsonl").exists()
     main(["prune", "--yes"])
     assert not (Path("store") / old.key).exists()
     assert _linked("books") <= _shards()
