@@ -31,7 +31,7 @@ _BERT = Manifest(
     vectors=("cls@12", "mean@12", "pooler"),
     dim=768,
     tokens="float16",
-    code="2" * 32,
+    version=1,
     precision="bfloat16",
 )
 

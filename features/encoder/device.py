@@ -13,88 +13,17 @@ import torch
 
 from features.errors import InputError
 
+DEVICES = ("cuda", "mps", "cpu")
+PRECISIONS = ("float32", "bfloat16", "float16")
+BFLOAT16_WIDTH = 128
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # numbers of malloc.h
 _ARENAS = 2  # heaps that threads share; each fragments by itself
 _COMPILED = 64
 _CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")  # oneDNN's, and torch's on top of it
 _LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc takes no more
 _KEPT = 1 << 30
-
-
-def bound_kernel_cache() -> None:
-    """Let oneDNN and torch keep 64 compiled products each in place of 1,024, unless the environment says.
-
-    One takes about 0.3 MB, and packed batches bring new ones all the time. A batch holds texts of few
-    lengths, so that its layers still find what they share: 6,000 comments took 2 to 5 % more processor time,
-    and 690 MB in place of 900. Takes effect where nothing has been multiplied yet.
-    """
-    for name in _CACHES:
-        os.environ.setdefault(name, str(_COMPILED))
-
-
-def keep_freed_memory() -> bool:
-    """Tell glibc not to hand freed blocks back to the kernel; elsewhere nothing happens.
-
-    A forward pass frees and asks for the same large blocks dozens of times a second; by default each comes
-    back as fresh zeroed pages. Measured: 5 to 25 % of the run time, most for small models.
-
-    Returns:
-        Whether it took effect.
-    """
-    mallopt = _of_glibc("mallopt")
-    if mallopt is None:
-        return False
-    mallopt(_ARENA_MAX, _ARENAS)
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD) and mallopt(_TRIM_THRESHOLD, _KEPT))
-
-
-def release_freed_memory() -> None:
-    """Hand back to the kernel what the heap holds and nobody uses; meant to be called now and then."""
-    trim = _of_glibc("malloc_trim")
-    if trim is not None:
-        trim(0)
-
-
-def _of_glibc(name: str) -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    found: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None)
-    return found
-
-
 _matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made when torch is imported
-
-
-def give_products_to_half(precision: str) -> None:
-    """Let oneDNN round the factors of this process's float32 products to bfloat16; sums stay float32.
-
-    Attention in bfloat16 asks for scores in float32, whose factors are bfloat16 numbers already: nothing is
-    rounded that was not, and the products run at twice the rate. torch has this setting for a whole process
-    only, so that other float32 products in it would suffer: the extract stage, an actor and a benchmark take
-    it, a library's caller is spared. Nothing changes where the processor has no bfloat16.
-
-    Args:
-        precision: of the encoder that the process is for; only `bfloat16` is meant.
-    """
-    if precision != "bfloat16":
-        return
-    _matmul.fp32_precision = "bf16"
-
-
-@contextmanager
-def plain_products() -> Iterator[None]:
-    """float32 products with float32 factors, whatever the process has been given to."""
-    before = _matmul.fp32_precision
-    _matmul.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        _matmul.fp32_precision = before
-
-
-DEVICES = ("cuda", "mps", "cpu")
-PRECISIONS = ("float32", "bfloat16", "float16")
-BFLOAT16_WIDTH = 128
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -194,3 +123,71 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory did not suffice; the CPU and MPS say so in words only."""
     said = any(words in str(error) for words in ("out of memory", "can't allocate memory"))
     return said or isinstance(error, torch.OutOfMemoryError)
+
+
+def bound_kernel_cache() -> None:
+    """Let oneDNN and torch keep 64 compiled products each in place of 1,024, unless the environment says.
+
+    One takes about 0.3 MB, and packed batches bring new ones all the time. A batch holds texts of few
+    lengths, so that its layers still find what they share: 6,000 comments took 2 to 5 % more processor time,
+    and 690 MB in place of 900. Takes effect where nothing has been multiplied yet.
+    """
+    for name in _CACHES:
+        os.environ.setdefault(name, str(_COMPILED))
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc not to hand freed blocks back to the kernel; elsewhere nothing happens.
+
+    A forward pass frees and asks for the same large blocks dozens of times a second; by default each comes
+    back as fresh zeroed pages. Measured: 5 to 25 % of the run time, most for small models.
+
+    Returns:
+        Whether it took effect.
+    """
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None:
+        return False
+    mallopt(_ARENA_MAX, _ARENAS)
+    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD) and mallopt(_TRIM_THRESHOLD, _KEPT))
+
+
+def release_freed_memory() -> None:
+    """Hand back to the kernel what the heap holds and nobody uses; meant to be called now and then."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    found: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None)
+    return found
+
+
+def give_products_to_half(precision: str) -> None:
+    """Let oneDNN round the factors of this process's float32 products to bfloat16; sums stay float32.
+
+    Attention in bfloat16 asks for scores in float32, whose factors are bfloat16 numbers already: nothing is
+    rounded that was not, and the products run at twice the rate. torch has this setting for a whole process
+    only, so that other float32 products in it would suffer: the extract stage, an actor and a benchmark take
+    it, a library's caller is spared. Nothing changes where the processor has no bfloat16.
+
+    Args:
+        precision: of the encoder that the process is for; only `bfloat16` is meant.
+    """
+    if precision != "bfloat16":
+        return
+    _matmul.fp32_precision = "bf16"
+
+
+@contextmanager
+def plain_products() -> Iterator[None]:
+    """float32 products with float32 factors, whatever the process has been given to."""
+    before = _matmul.fp32_precision
+    _matmul.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        _matmul.fp32_precision = before

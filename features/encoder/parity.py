@@ -99,8 +99,8 @@ def check_parity(encoder: Encoder, expected: Sequence[Vectors] | None = None) ->
         ) from error
     if not parity.holds:
         raise InputError(
-            f"`{encoder.spec.model}` on {encoder.device} in {encoder.precision} does not agree with its own "
-            f"float32 forward on the CPU: cosines mean {parity.mean:.6f}, lowest {parity.lowest:.6f}, pooled "
+            f"`{encoder.spec.model}` on {encoder.device} in {encoder.precision} does not agree with float32 "
+            f"on the CPU, text by text: cosines mean {parity.mean:.6f}, lowest {parity.lowest:.6f}, pooled "
             f"{parity.pooled:.6f}; expected at least {MEAN}, {LOWEST}, {POOLED}: choose another `model:`"
             f"{finer_settings(encoder.device, encoder.precision)}"
         )

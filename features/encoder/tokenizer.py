@@ -125,13 +125,12 @@ def as_text(text: Text | str) -> Text:
 
 
 def _encodings(backend: Any, texts: Sequence[Text]) -> list[Any]:
-    for position, pair in enumerate(texts):
-        for text in pair:
-            if text is not None and not _readable(text):
-                raise InputError(
-                    f"text {position} holds half a surrogate pair ({text[:80]!r}), expected valid Unicode; "
-                    f"clean the text before it is encoded"
-                )
+    for text in chain.from_iterable(texts):
+        if text is not None and not _readable(text):
+            raise InputError(
+                f"a text holds half a surrogate pair ({text[:80]!r}), expected valid Unicode; clean the text "
+                f"before it is encoded"
+            )
     given = [first if pair is None else (first, pair) for first, pair in texts]
     return list(backend.encode_batch(given))
 

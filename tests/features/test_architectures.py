@@ -42,6 +42,13 @@ def test_rotary_positions_windows_and_last_norms_pass_the_gate(
     assert min(parity.mean, parity.lowest, parity.pooled) > 0.999999
 
 
+@pytest.mark.parametrize("model_type", ["modernbert", "nomic_bert"])
+def test_layers_with_rotary_positions_are_not_trained_apart(tmp_path: Path, model_type: str) -> None:
+    """Top layers that need the positions again are refused in one line."""
+    with pytest.raises(InputError, match=f"the layers of `{model_type}` cannot be trained apart"):
+        load(write_tiny_other(tmp_path, model_type)).top(1)
+
+
 @pytest.mark.parametrize("model_type", ["xmod", "deberta-v2", "albert", "convbert", "t5", "gpt2"])
 def test_others_are_refused_in_one_line(tmp_path: Path, model_type: str) -> None:
     """What needs more than text, or has attention of its own, stops at the gate or before."""

@@ -97,7 +97,7 @@ def test_long_texts_are_truncated(folders: dict[str, Path]) -> None:
 
 def test_half_a_surrogate_pair_is_refused(folders: dict[str, Path]) -> None:
     """The message gives the text's position."""
-    with pytest.raises(InputError, match="text 1 holds half a surrogate pair"):
+    with pytest.raises(InputError, match=r"a text holds half a surrogate pair \('bad "):
         Tokenizer.load(folders["bert"], 16).tokenize([Text("good"), Text("bad \ud83d")])
 
 
