@@ -60,7 +60,7 @@ def test_a_taken_port_is_named(project: Path, capsys: pytest.CaptureFixture[str]
 PROGRAM = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from pipeline import demo
+from pipeline.commands import demo
 demo.main(["films-linear", "--port", "0"])
 """
 
