@@ -3,91 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from features.errors import InputError
-from pipeline.commands.downloading import FetchError, check_digest, describe_status, download
 from pipeline.commands.presets import Download, Preset, load_preset, preset_names
 from pipeline.commands.unpacking import unpack
 from pipeline.project.stage import guard, log
 
-Progress = Callable[[int, int | None], None]
-
-
-def get(source: Download, name: str, staging: Path, progress: Progress) -> Path:
-    """Download one file of a source into a folder.
-
-    Raises:
-        FetchError: it could not be had, and why, in a few words.
-    """
-    if source.kaggle is not None:
-        return _from_kaggle(source.kaggle, name, staging)
-    if source.hub is not None:
-        return _from_hub(source.hub, source.revision or "", name, staging)
-    target = staging / name
-    if not target.is_file():
-        download(f"{source.url}/{name}", target, progress=progress)
-    return target
-
-
-def _from_kaggle(handle: str, name: str, staging: Path) -> Path:
-    try:
-        kagglehub: Any = importlib.import_module("kagglehub")  # an extra, that need not be there
-    except ImportError:
-        raise FetchError(
-            "Kaggle's client is not installed, `pip install kagglehub` (or the extra `fetch`) brings it"
-        ) from None
-    competition = handle.removeprefix("competitions/")
-    # A file at a time: whole data sets would be unpacked by the client, without limits.
-    try:
-        if competition != handle:
-            found = kagglehub.competition_download(competition, path=name, output_dir=str(staging))
-        else:
-            found = kagglehub.dataset_download(handle, path=name, output_dir=str(staging))
-    except Exception as error:
-        raise FetchError(_reason(error)) from None
-    return Path(found)
-
-
-def _from_hub(repository: str, revision: str, name: str, staging: Path) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        found = hf_hub_download(
-            repository,
-            name,
-            repo_type="dataset",
-            revision=revision,
-            local_dir=staging,
-            endpoint=os.environ.get("HF_ENDPOINT") or None,
-        )
-    except Exception as error:
-        raise FetchError(_reason(error)) from None
-    return Path(found)
-
-
-def _reason(error: BaseException) -> str:
-    """Why a client failed, by status or kind alone: its own message may hold addresses and credentials."""
-    cause: BaseException | None = error
-    for _ in range(5):
-        if cause is None:
-            break
-        status = getattr(getattr(cause, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return describe_status(status)
-        cause = cause.__cause__ or cause.__context__
-    kind = type(error).__name__
-    if "Credential" in kind or "Unauthenticated" in kind:
-        return "it wants a credential"
-    return f"it cannot be reached ({kind})"
-
-
-_STAGING = ".fetching"  # kept after a failure, so that the next call goes on from there
+_STAGING = ".fetching"  # kept after a failure, so that what has come need not come again
+_UNPACKED = "unpacked"
+_RETRIES, _TIMEOUT = 3, 30  # attempts after the first, seconds
+_LONGEST_WAIT = 60  # seconds; a server that asks for more is asked another day
+_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_STATUS = {
+    401: "it wants a credential, or its terms accepted",
+    403: "it wants a credential, or its terms accepted",
+    404: "it is not there",
+    410: "it is not there",
+    429: "it limits downloads",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -98,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def action() -> None:
         for name in names:
-            _fetch_one(name)
+            preset = load_preset(name)
+            files = fetch(preset)
+            log.info("%s: %s; licence: %s", name, ", ".join(map(str, files)), preset.licence)
         if not names:
             for name in preset_names():
                 preset = load_preset(name)
@@ -107,21 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guard(action)
 
 
-def _fetch_one(name: str) -> None:
-    from tqdm import tqdm
-
-    preset = load_preset(name)
-    with tqdm(desc=name, unit="B", unit_scale=True) as bar:
-
-        def progress(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        files = fetch(preset, progress)
-    log.info("%s: %s; licence: %s", name, ", ".join(map(str, files)), preset.licence)
-
-
-def fetch(preset: Preset, progress: Progress = lambda done, total: None) -> list[Path]:
+def fetch(preset: Preset) -> list[Path]:
     """Make sure that the files of a preset are where it reads them; those there are not touched.
 
     Returns:
@@ -138,11 +69,11 @@ def fetch(preset: Preset, progress: Progress = lambda done, total: None) -> list
     staging = folder / _STAGING
     staging.mkdir(parents=True, exist_ok=True)
     try:
-        for name in source.wanted:
-            _get_one(preset, name, staging, progress)
-        found = {name: _find(preset, name, staging) for name in source.files}
-    except (FetchError, InputError) as error:
-        _forget_unpacked(staging)
+        found = _collect(source, staging)
+    except InputError as error:
+        shutil.rmtree(staging / _UNPACKED, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            staging.rmdir()  # unless it holds what need not come again
         raise InputError(
             f"{preset.title} could not be had from {source.page}: {error}; by hand: download "
             f"{', '.join(source.wanted)} there and put {', '.join(source.files)} into {folder}/"
@@ -154,35 +85,137 @@ def fetch(preset: Preset, progress: Progress = lambda done, total: None) -> list
     return files
 
 
-def _get_one(preset: Preset, name: str, staging: Path, progress: Progress) -> None:
-    source = preset.download
-    path = get(source, name, staging, progress)
-    if (digest := source.digests.get(name)) is not None:
-        check_digest(path, digest)
+def _collect(source: Download, staging: Path) -> dict[str, Path]:
+    """Where each of the files lies once all is downloaded and unpacked.
+
+    A download that is damaged or of no use is removed: it must not stand in the way of the next attempt.
+    """
+    found: dict[str, Path] = {}
+    for name in source.wanted:
+        path = staging / name
+        if not path.is_file():
+            _download(source, name, path)
+        try:
+            _check_digest(path, source.digests.get(name))
+            if unpack(path, staging / _UNPACKED, source.files, source.within):
+                found |= {file.name: file for file in (staging / _UNPACKED).iterdir()}
+            else:
+                found[name] = path
+        except InputError:
+            path.unlink()
+            raise
+    if missing := [name for name in source.files if name not in found]:
+        shutil.rmtree(staging)
+        raise InputError(f"what came does not hold {missing[0]}")
+    return found
+
+
+def _check_digest(path: Path, expected: str | None) -> None:
+    if expected is None:
+        return
+    import pooch
+
+    name, _, digest = expected.partition(":")
+    if (found := pooch.file_hash(str(path), name)) != digest:
+        raise InputError(f"{path.name} has the wrong digest ({name} {found}, expected {digest})")
+
+
+def _download(source: Download, name: str, path: Path) -> None:
+    """Bring one file of a source, whole or not at all.
+
+    Raises:
+        InputError: it could not be had, and why, in a few words that are free of addresses and credentials.
+    """
     try:
-        unpack(path, staging / "unpacked")
-    except InputError:
-        path.unlink()
+        if source.kaggle is not None:
+            _from_kaggle(source.kaggle, name, path)
+        elif source.hub is not None:
+            _from_hub(source.hub, source.revision, name, path.parent)
+        else:
+            _from_web(f"{source.url}/", name, path.parent)
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise InputError(_reason(error)) from None
+
+
+def _from_kaggle(handle: str, name: str, path: Path) -> None:
+    """A file at a time: whole data sets would be unpacked by the client, without limits.
+
+    It goes through the client's own cache, which resumes; with `output_dir` the client refuses to go on
+    after a download that was interrupted.
+    """
+    try:
+        kagglehub: Any = importlib.import_module("kagglehub")  # an extra, that need not be there
+    except ImportError:
+        raise InputError(
+            "Kaggle's client is not installed, `pip install kagglehub` (or the extra `fetch`) brings it"
+        ) from None
+    competition = handle.removeprefix("competitions/")
+    if competition != handle:
+        cached = kagglehub.competition_download(competition, path=name)
+    else:
+        cached = kagglehub.dataset_download(handle, path=name)
+    part = path.with_name(f"{path.name}.part")
+    shutil.move(cached, part)  # maybe from another disk
+    part.replace(path)
+
+
+def _from_hub(repository: str, revision: str | None, name: str, staging: Path) -> None:
+    from huggingface_hub import hf_hub_download
+
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    hf_hub_download(
+        repository, name, repo_type="dataset", revision=revision, local_dir=staging, endpoint=endpoint
+    )
+
+
+def _from_web(folder: str, name: str, staging: Path) -> None:
+    import pooch
+
+    pooch.get_logger().setLevel(logging.ERROR)  # it would print addresses, and what may stand in them
+    known: dict[str, str | None] = {name: None}
+    pooch.create(staging, folder, registry=known, retry_if_failed=_RETRIES).fetch(name, downloader=_ask)
+
+
+def _ask(url: str, target: str, shelf: object) -> None:
+    """Ask a web server once; an exception other than pooch's own kinds ends pooch's attempts."""
+    import pooch
+    import requests
+
+    identity = {"Accept-Encoding": "identity"}  # an archive shall come as it is
+    ask = pooch.HTTPDownloader(sys.stderr.isatty(), timeout=_TIMEOUT, headers=identity)
+    try:
+        ask(url, target, shelf)
+    except requests.HTTPError as error:
+        reply = cast(requests.Response, error.response)
+        reply.close()
+        asked = reply.headers.get("Retry-After", "")
+        wait = int(asked) if asked.isdigit() else 0
+        if reply.status_code not in _AGAIN:
+            raise InputError(_describe(reply.status_code)) from None
+        if wait > _LONGEST_WAIT:
+            raise InputError(f"{_describe(reply.status_code)} and asks to wait {wait} s") from None
+        time.sleep(wait)
         raise
 
 
-def _find(preset: Preset, name: str, staging: Path) -> Path:
-    within = preset.download.within
-    found = sorted(
-        (
-            path
-            for path in staging.rglob(name)
-            if path.is_file() and (within is None or within in path.relative_to(staging).parts[:-1])
-        ),
-        key=lambda path: ("unpacked" not in path.parts, len(path.parts), path),
-    )
-    if not found:
-        raise FetchError(f"what came does not hold {name}")
-    return found[0]
+def _reason(error: BaseException) -> str:
+    """Why a client failed, by status or kind alone: its own message may hold addresses and credentials."""
+    cause: BaseException | None = error
+    for _ in range(5):
+        if cause is None:
+            break
+        status = getattr(getattr(cause, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return _describe(status)
+        cause = cause.__cause__ or cause.__context__
+    kind = type(error).__name__
+    if "Credential" in kind or "Unauthenticated" in kind:
+        return "it wants a credential"
+    return f"it cannot be reached ({kind})"
 
 
-def _forget_unpacked(staging: Path) -> None:
-    """Leave downloads and their parts for the next call, nothing else."""
-    shutil.rmtree(staging / "unpacked", ignore_errors=True)
-    if not any(staging.iterdir()):
-        staging.rmdir()
+def _describe(status: int) -> str:
+    """What an HTTP status means for somebody who wants a file."""
+    return f"{_STATUS.get(status, 'it answers with an error')} (HTTP {status})"

@@ -26,12 +26,13 @@ class Fault:
 
 @dataclass
 class Web:
-    """A loopback server's files and faults, and the requests it got."""
+    """A loopback server's files and faults, whether it resumes, and the ranges it was asked for."""
 
     address: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     ranges: list[str | None] = field(default_factory=list)
+    resumes: bool = False
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one GET or HEAD as the files and faults say."""
@@ -51,11 +52,13 @@ class Web:
             return
         tag = f'"{hashlib.sha256(content).hexdigest()}"'
         start = 0
-        if (wanted := request.headers.get("Range")) and request.headers.get("If-Range") == tag:
+        if (wanted := request.headers.get("Range")) and self.resumes:
             start = int(wanted.removeprefix("bytes=").partition("-")[0])
         request.send_response(206 if start else 200)
         if start:
             request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if self.resumes:
+            request.send_header("Accept-Ranges", "bytes")
         request.send_header("ETag", tag)
         request.send_header("X-Repo-Commit", COMMIT)
         request.send_header("Content-Length", str(len(content) - start))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from features.errors import InputError
 from pipeline.commands import fetch
-from pipeline.commands.downloading import FetchError, download
 from pipeline.commands.entry import Entry
 from pipeline.commands.presets import Download, Preset
 from tests.pipeline.loopback import COMMIT, Fault, Web, serving, zipped
@@ -37,9 +37,17 @@ def preset(web: Web | None = None, **options: object) -> Preset:
     return Preset("made-up", "Made-up texts", "none", "accuracy", source, Entry("made-up", {}, {}, ()))
 
 
-def no_sleep(seconds: float) -> None:
-    """Stand in for a wait, which must be short."""
-    assert 0 <= seconds <= 60
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits that were asked for, none of which is waited for; all must be short."""
+    asked: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        assert 0 <= seconds <= 60
+        asked.append(seconds)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    return asked
 
 
 def test_a_file_is_fetched_once(web: Web) -> None:
@@ -67,26 +75,40 @@ def test_a_gzip_file_is_unpacked(web: Web) -> None:
     assert Path("data/made-up/table.csv").read_bytes() == TABLE
 
 
-def test_a_cut_connection_goes_on_where_it_stopped(web: Web) -> None:
-    """The second request asks for the rest alone, and the file is whole."""
+def test_a_cut_connection_is_asked_again(web: Web) -> None:
+    """A file comes whole or not at all: twice cut short, it is fetched a third time."""
     web.files["table.csv"] = TABLE
     web.faults["table.csv"] = Fault(cut=1000, times=2)
-    download(f"{web.address}/table.csv", Path("table.csv"), sleep=no_sleep)
-    assert Path("table.csv").read_bytes() == TABLE
-    assert web.ranges == [None, "bytes=1000-", "bytes=2000-"]
+    fetch.fetch(preset(web))
+    assert Path("data/made-up/table.csv").read_bytes() == TABLE
+    assert len(web.ranges) == 3
 
 
-def test_a_part_of_an_older_version_is_not_continued(web: Web) -> None:
-    """Where the file changed between two calls, it is fetched from its beginning."""
-    web.files["table.csv"] = b"old" * 1000
-    web.faults["table.csv"] = Fault(cut=100)
-    with pytest.raises(FetchError, match="the connection was cut, after 4 attempts"):
-        download(f"{web.address}/table.csv", Path("table.csv"), sleep=no_sleep)
-    assert not Path("table.csv").exists()
-    web.faults.clear()
+def test_a_connection_that_is_always_cut_leaves_nothing(web: Web) -> None:
+    """After four attempts the command gives up; the next call starts anew and succeeds."""
     web.files["table.csv"] = TABLE
-    download(f"{web.address}/table.csv", Path("table.csv"), sleep=no_sleep)
-    assert Path("table.csv").read_bytes() == TABLE
+    web.faults["table.csv"] = Fault(cut=1000)
+    with pytest.raises(InputError, match=r"cannot be reached.*put table\.csv into data/made-up/"):
+        fetch.fetch(preset(web))
+    assert len(web.ranges) == 4
+    assert [path for path in Path("data").rglob("*") if path.is_file()] == []
+    web.faults.clear()
+    fetch.fetch(preset(web))
+    assert Path("data/made-up/table.csv").read_bytes() == TABLE
+
+
+def test_what_has_come_does_not_come_again(web: Web) -> None:
+    """Where the second of two files fails, the next call asks for that one alone."""
+    web.files |= {"table.csv": TABLE, "more.csv": b"more"}
+    web.faults["more.csv"] = Fault(404)
+    with pytest.raises(InputError, match="it is not there"):
+        fetch.fetch(preset(web, files=["table.csv", "more.csv"]))
+    assert not Path("data/made-up/table.csv").exists()
+    web.faults.clear()
+    fetch.fetch(preset(web, files=["table.csv", "more.csv"]))
+    assert len(web.ranges) == 3
+    assert Path("data/made-up/table.csv").read_bytes() == TABLE
+    assert Path("data/made-up/more.csv").read_bytes() == b"more"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +116,8 @@ def test_a_part_of_an_older_version_is_not_continued(web: Web) -> None:
     [
         (Fault(404), r"it is not there \(HTTP 404\)", 1),
         (Fault(401), r"it wants a credential, or its terms accepted \(HTTP 401\)", 1),
-        (Fault(429, {"Retry-After": "0"}), r"it limits downloads \(HTTP 429\), after 4 attempts", 4),
+        (Fault(429, {"Retry-After": "0"}), r"it limits downloads \(HTTP 429\)", 4),
+        (Fault(500), r"it answers with an error \(HTTP 500\)", 4),
         (Fault(429, {"Retry-After": "3600"}), r"it limits downloads \(HTTP 429\) and asks to wait 3600 s", 1),
     ],
 )
@@ -111,19 +134,17 @@ def test_a_refusal_says_why_and_what_to_do_by_hand(
     assert len(web.ranges) == requests
 
 
-def test_a_server_that_asks_for_patience_gets_it(web: Web) -> None:
+def test_a_server_that_asks_for_patience_gets_it(web: Web, waits: list[float]) -> None:
     """After 429 with Retry-After the same file is asked for again, and comes."""
     web.files["table.csv"] = TABLE
     web.faults["table.csv"] = Fault(429, {"Retry-After": "7"}, times=1)
-    waits: list[float] = []
-    download(f"{web.address}/table.csv", Path("table.csv"), sleep=waits.append)
-    assert waits == [7.0]
-    assert Path("table.csv").read_bytes() == TABLE
+    fetch.fetch(preset(web))
+    assert waits[0] == 7
+    assert Path("data/made-up/table.csv").read_bytes() == TABLE
 
 
-def test_no_network_says_which_file_to_put_where(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_says_which_file_to_put_where(web: Web) -> None:
     """A port where nobody listens ends in one line with the way by hand."""
-    monkeypatch.setattr("time.sleep", no_sleep)
     with pytest.raises(InputError, match=r"cannot be reached.*put table\.csv into data/made-up/"):
         fetch.fetch(preset(url="http://127.0.0.1:9"))
 
@@ -151,11 +172,23 @@ def test_a_bomb_is_stopped_while_it_unpacks(web: Web, kind: str) -> None:
     assert not list(Path("data").rglob("table.csv"))
 
 
-def test_an_archive_without_the_file_says_so(web: Web) -> None:
-    """A download that holds something else is not taken for the corpus."""
-    web.files["all.zip"] = zipped({"other": b"x"})
-    with pytest.raises(InputError, match=r"what came does not hold table\.csv"):
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (zipped({"other": b"x"}), r"what came does not hold table\.csv"),
+        (b"<html>Please log in</html>", r"what came does not hold table\.csv"),
+        (zipped({"table.csv": TABLE})[:-30], "is damaged"),
+        (b"PK\x03\x04" + bytes(100), "is damaged"),
+    ],
+)
+def test_a_download_of_no_use_does_not_stand_in_the_way(web: Web, content: bytes, says: str) -> None:
+    """What is damaged or holds something else is removed, and the next call asks again and succeeds."""
+    web.files["all.zip"] = content
+    with pytest.raises(InputError, match=says):
         fetch.fetch(preset(web, remote=["all.zip"]))
+    web.files["all.zip"] = zipped({"table.csv": TABLE})
+    fetch.fetch(preset(web, remote=["all.zip"]))
+    assert Path("data/made-up/table.csv").read_bytes() == TABLE
 
 
 def test_without_kaggles_client_the_message_names_it(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,10 +202,11 @@ def test_kaggles_client_brings_a_file_at_a_time(web: Web, monkeypatch: pytest.Mo
     """Data sets and competitions are asked for by file, and a zip that comes is unpacked by our limits."""
     asked: list[tuple[str, str]] = []
 
-    def bring(handle: str, path: str, output_dir: str) -> str:
+    def bring(handle: str, path: str) -> str:
         asked.append((handle, path))
-        (Path(output_dir) / path).write_bytes(zipped({"table.csv": TABLE}))
-        return str(Path(output_dir) / path)
+        Path("cache").mkdir(exist_ok=True)
+        (Path("cache") / path).write_bytes(zipped({"table.csv": TABLE}))
+        return str(Path("cache") / path)
 
     client = types.SimpleNamespace(dataset_download=bring, competition_download=bring)
     monkeypatch.setitem(sys.modules, "kagglehub", client)
@@ -180,6 +214,30 @@ def test_kaggles_client_brings_a_file_at_a_time(web: Web, monkeypatch: pytest.Mo
     assert Path("data/made-up/table.csv").read_bytes() == TABLE
     fetch.fetch(preset(kaggle="competitions/name", remote=["t.zip"], folder="data/other"))
     assert asked == [("owner/name", "table.csv"), ("name", "t.zip")]
+    assert list(Path("cache").iterdir()) == []  # half a gigabyte is not kept twice
+
+
+def test_kaggles_client_goes_on_after_an_interruption(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through its own cache the real client asks for the rest of a file that an earlier call left in part."""
+    clients = pytest.importorskip("kagglehub.clients", reason="Kaggle's client is not installed")
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(Path("cache").absolute()))
+    web.files["table.csv"] = large = TABLE * 60
+    web.resumes = True
+    web.faults["table.csv"] = Fault(cut=3 << 19, times=1)
+
+    def download(handle: str, path: str) -> str:
+        target = Path("cache") / path
+        target.parent.mkdir(exist_ok=True)
+        with requests.get(f"{web.address}/{path}", stream=True, timeout=30) as response:
+            clients.download_file(response, str(target), handle)
+        return str(target)
+
+    monkeypatch.setattr("kagglehub.dataset_download", download)
+    with pytest.raises(InputError, match="cannot be reached"):
+        fetch.fetch(preset(kaggle="owner/name"))
+    fetch.fetch(preset(kaggle="owner/name"))
+    assert web.ranges == [None, None, f"bytes={1 << 20}-"]
+    assert Path("data/made-up/table.csv").read_bytes() == large
 
 
 def test_no_credential_is_ever_printed(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +252,6 @@ def test_no_credential_is_ever_printed(web: Web, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InputError, match=r"wants a credential.*HTTP 401") as error:
         fetch.fetch(preset(kaggle="owner/name"))
     assert SECRET not in str(error.value)
-    monkeypatch.setattr("time.sleep", no_sleep)
     with pytest.raises(InputError) as error:
         fetch.fetch(preset(url=web.address.replace("//", f"//user:{SECRET}@")))
     assert SECRET not in str(error.value)
