@@ -106,9 +106,10 @@ class RowParser:
     def is_row(self, fields: Sequence[str]) -> bool:
         """Whether the fields of a line, at least as many as there are columns, look like a row by themselves.
 
-        Its label is a declared one, whatever separators its text holds.
+        Its label is a declared one, or says that there is none, whatever separators its text holds.
         """
-        return fields[self._anchored_label].strip() in self._codes
+        label = fields[self._anchored_label].strip()
+        return label in self._codes or (label != "" and label.lower() in MISSING)
 
     def refusal(self, fields: Sequence[str]) -> str | None:
         """The setting by which a row is left out; None for a wanted one, and for one that `parse` rejects."""

@@ -74,7 +74,7 @@ class Table:
                 f"such as utf-8 or gb18030"
             ) from None
         self._field = re.compile(
-            r'"(?P<inside>[^"]*(?:""[^"]*)*)(?P<close>"?)(?P<after>[^S\r\n]*)(?:S|\r\n?|\n|\Z)'
+            r'"(?P<content>[^"]*(?:""[^"]*)*)(?P<close>"?)(?P<after>[^S\r\n]*)(?:S|\r\n?|\n|\Z)'
             r"|[^S\r\n]*(?:S|\r\n?|\n|\Z)".replace("S", re.escape(self.separator))
         )
         with self._opened() as file:
@@ -109,13 +109,13 @@ class Table:
 
         In a quoted file a field may run over several lines. Its opening quote is taken for a stray one where
         the closing one does not stand at the end of a field, where the record would have `MOST_LINES` lines
-        or more, or where it would swallow rows: a line inside it looks like a row by itself, or both its
-        first and its last line do. Then its first line alone is one record, marked as stray, and reading
-        goes on with the second. So every line of the file is read, and none twice.
+        or more, or where it would swallow rows: most of the lines inside it look like rows by themselves, or
+        both its first and its last line do. Then its first line alone is one record, marked as stray, and
+        reading goes on with the second. So every line of the file is read, and none twice.
 
         Args:
-            is_row: whether the fields of a line, at least as many as there are columns, look like a row by
-                themselves. Without it, nothing is known to be swallowed.
+            is_row: whether the fields of a line, read without its quotes and at least as many as there are
+                columns, look like a row by themselves. Without it, nothing is known to be swallowed.
             progress: called now and then with the bytes read since it was called last.
         """
         reported = 0
@@ -178,19 +178,15 @@ class Table:
         if len(record) >= MOST_LINES:
             return True
         if is_row is not None:
-            width = len(self.columns)
-            rows = [
-                line.count(self.separator) >= width - 1
-                and len(fields := next(csv.reader((line,), delimiter=self.separator))) >= width
-                and is_row(fields)
-                for line in record
-            ]
-            if any(rows[1:-1]) or (rows[0] and rows[-1]):
+            fields_of = [line.replace('"', "").split(self.separator) for line in record]
+            rows = [len(fields) >= len(self.columns) and is_row(fields) for fields in fields_of]
+            inside = rows[1:-1]
+            if sum(inside) > len(inside) / 2 or (rows[0] and rows[-1]):
                 return True
         return any(
-            ("\n" in inside or "\r" in inside) and (not field["close"] or field["after"])
+            ("\n" in content or "\r" in content) and (not field["close"] or field["after"])
             for field in self._field.finditer("".join(record))
-            if (inside := field["inside"])
+            if (content := field["content"])
         )
 
 

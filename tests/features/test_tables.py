@@ -82,6 +82,14 @@ def test_fields_over_many_lines_are_read_among_stray_quotes(tmp_path: Path) -> N
     assert result.read == 9
 
 
+def test_a_line_of_a_text_may_look_like_a_row(tmp_path: Path) -> None:
+    """One among several lines makes no row of it; a text of nothing else is what the rule cannot tell."""
+    text = '5,"all in all:\n4, for the music\nnot more\nand no less"'
+    result, rejects = read(written(tmp_path, [text, *plain_rows(5)]))
+    assert result.corpus.texts[0].text == "all in all: 4, for the music not more and no less"
+    assert not rejects
+
+
 def test_a_quote_that_never_closes_costs_one_line(tmp_path: Path) -> None:
     """It is rejected whether rows follow it or not, and lines that are no rows are read one by one."""
     for after in (plain_rows(5), ["no row"] * 5, ["no row"] * (2 * MOST_LINES)):
