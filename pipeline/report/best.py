@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pipeline.evaluation.headlines import headline_difference, headline_interval
-from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
+from pipeline.evaluation.intervals import (
+    Comparison,
+    Interval,
+    Verdict,
+    compare,
+    headline_difference,
+    headline_interval,
+    verdict,
+)
 from pipeline.evaluation.predictions import Predictions
 from pipeline.report.charts import Point, Series, cost_chart
 from pipeline.report.rendering import duration
@@ -20,16 +27,19 @@ from pipeline.report.tables import Over, over_seeds
 class Contest:
     """The best run against one other.
 
-    p: McNemar's, adjusted by Holm for all contests of the corpus.
-    headline: difference in the corpus's headline figure, where that is not accuracy.
+    comparison: on exact hits. headline: difference in the corpus's headline figure.
+    Both are corrected for all contests of the corpus.
     """
 
     other: str
     about: str
     comparison: Comparison
-    p: float
-    verdict: Verdict
-    headline: Interval | None
+    headline: Interval
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the best run is to the other in the headline figure."""
+        return verdict(self.headline)
 
 
 @dataclass(frozen=True)
@@ -60,18 +70,16 @@ def best_of(results: CorpusResults) -> Best | None:
 def contests(results: CorpusResults, best: RunResults) -> tuple[Contest, ...]:
     """One contest for each other run, then for each baseline."""
     others = rivals(results, best)
-    found = [compare(best.predictions, other, ordered=results.ordered) for _, _, other in others]
-    adjusted = holm([item.p for item in found])
+    many, ours = len(others), best.predictions
     return tuple(
-        Contest(name, about, item, p, verdict(item.difference.value, p), _lead(results, best, other))
-        for (name, about, other), item, p in zip(others, found, adjusted, strict=True)
+        Contest(
+            name,
+            about,
+            compare(ours, other, ordered=results.ordered, comparisons=many),
+            headline_difference(ours, other, results.headline, comparisons=many),
+        )
+        for name, about, other in others
     )
-
-
-def _lead(results: CorpusResults, best: RunResults, other: Predictions) -> Interval | None:
-    if results.params.headline == "accuracy":
-        return None
-    return headline_difference(best.predictions, other, results.headline)
 
 
 def rivals(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Predictions]]:

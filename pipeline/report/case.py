@@ -13,8 +13,7 @@ from markupsafe import Markup
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from features.words import read_stop_words, segmenter
-from pipeline.evaluation.headlines import headline_interval
-from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.intervals import Interval, headline_interval
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.explore import WordList, count_words, find_words

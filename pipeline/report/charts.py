@@ -18,8 +18,8 @@ from markupsafe import Markup
 
 from features.corpus.labels import Labels
 from pipeline.evaluation.calibration import Calibrated
-from pipeline.evaluation.headlines import Headline
 from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.metrics import Headline
 from pipeline.plots.figures import plot_reliability
 from pipeline.plots.style import ACCENT, INK, PAPER, QUIET, RULE, chart, label_colours
 from pipeline.report.rendering import figure, with_interval

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pipeline.evaluation.headlines import HEADLINES, Headline, headline_difference
-from pipeline.evaluation.intervals import Comparison, Interval, Verdict, compare, holm, verdict
+from pipeline.evaluation.intervals import Interval, Verdict, compare, headline_difference, verdict
+from pipeline.evaluation.metrics import HEADLINES, Headline
+from pipeline.evaluation.predictions import Predictions
 from pipeline.project.params import Params
 from pipeline.report.charts import Point, Series, cost_chart
 from pipeline.report.front import Front, RunFigure
@@ -29,9 +30,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Duel:
-    """Two encoders under the same head, on the same test rows; `difference` is of the headline figure.
+    """Two encoders under the same head, on the same test rows.
 
-    p: McNemar's, adjusted by Holm over all duels of the group.
+    difference: of the headline figure. p: McNemar's on exact hits. Both are corrected for all duels of the
+        group.
     """
 
     head: str
@@ -39,7 +41,11 @@ class Duel:
     other: str
     difference: Interval
     p: float
-    verdict: Verdict
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the one is to the other in the headline figure."""
+        return verdict(self.difference)
 
 
 @dataclass(frozen=True)
@@ -93,19 +99,22 @@ def _encoder_chart(fronts: Sequence[Front], headline: Headline) -> Markup | None
 
 def _duels(fronts: Sequence[Front], heads: Sequence[str], headline: Headline) -> tuple[Duel, ...]:
     """Under each head, every later encoder against the first that has the head."""
-    found: list[tuple[str, str, str, Interval, Comparison]] = []
+    pairs: list[tuple[str, str, str, Predictions, Predictions]] = []
     for head in heads:
         having = [(front, told) for front in fronts if (told := front.predictions(head)) is not None]
         (first, base), *others = having
         for front, told in others:
-            if front.tests != first.tests:
-                continue  # prepared at different times from a file that changed in between
-            difference = headline_difference(told, base, headline)
-            found.append((head, front.corpus, first.corpus, difference, compare(told, base, ordered=False)))
-    adjusted = holm([exact.p for *_, exact in found])
+            if front.tests == first.tests:  # else prepared at different times from a file that changed
+                pairs.append((head, front.corpus, first.corpus, told, base))
     return tuple(
-        Duel(head, one, other, difference, p, verdict(exact.difference.value, p))
-        for (head, one, other, difference, exact), p in zip(found, adjusted, strict=True)
+        Duel(
+            head,
+            one,
+            other,
+            headline_difference(told, base, headline, comparisons=len(pairs)),
+            compare(told, base, ordered=False, comparisons=len(pairs)).p,
+        )
+        for head, one, other, told, base in pairs
     )
 
 

@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from features.errors import InputError
 from features.store.cost import EncodeCost
-from pipeline.evaluation.headlines import headline_interval
-from pipeline.evaluation.intervals import Interval, Verdict
+from pipeline.evaluation.intervals import Interval, Verdict, headline_interval
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project import layout
 from pipeline.project.files import read_result

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.evaluation.metrics import Metrics, measure
 from pipeline.evaluation.predictions import Predictions
-from pipeline.report.rendering import number, percent
 from pipeline.report.results import CorpusResults
-
-_Figure = Callable[[Predictions, npt.NDArray[np.bool_]], float]
+from pipeline.report.tables import metric_columns
 
 
 @dataclass(frozen=True)
@@ -48,42 +46,34 @@ def group_tables(results: CorpusResults) -> tuple[GroupTable, ...]:
         for item in results.baselines
         if item.baseline.name in ("tfidf", "majority")
     ]
-    figures: list[tuple[str, str, _Figure, Callable[[float], str], bool]] = [
-        ("accuracy", "share predicted exactly", _accuracy, percent, True)
-    ]
-    if results.ordered:
-        figures += [
-            ("±1", "share of whole ratings that miss by at most one", _adjacent, percent, True),
-            ("MAE", "mean absolute error of the value, in ratings", _error, number, False),
-        ]
+    names, groups = tuple(name for name, _ in sides), _measured(results, [side for _, side in sides])
     return tuple(
-        GroupTable(title, about, tuple(name for name, _ in sides), _lines(results, sides, figure), write, up)
-        for title, about, figure, write, up in figures
+        GroupTable(
+            title=column.title,
+            about=column.about,
+            columns=names,
+            lines=tuple(
+                GroupLine(name, metrics[0].n, mean, tuple(column.read(each) for each in metrics))
+                for name, mean, metrics in groups
+            ),
+            write=column.write,
+            higher=column.higher,
+        )
+        for column in metric_columns(results)
+        if column.title in ("accuracy", "±1", "MAE")
     )
 
 
-def _lines(
-    results: CorpusResults, sides: list[tuple[str, Predictions]], figure: _Figure
-) -> tuple[GroupLine, ...]:
-    corpus = results.corpus
-    rows = sides[0][1].rows
+def _measured(
+    results: CorpusResults, sides: Sequence[Predictions]
+) -> list[tuple[str, float, tuple[Metrics, ...]]]:
+    """Name, mean rating and each side's figures of every group, most rows first."""
+    corpus, rows = results.corpus, sides[0].rows
     groups = corpus.group[rows]
     found = []
     for code in np.unique(groups[groups >= 0]):
-        here = groups == code
+        here = np.flatnonzero(groups == code)
         mean = float(corpus.label[rows[here]].mean()) if results.ordered else float("nan")
-        figures = tuple(figure(predictions, here) for _, predictions in sides)
-        found.append(GroupLine(corpus.groups[code], int(here.sum()), mean, figures))
-    return tuple(sorted(found, key=lambda line: (-line.n, line.name)))
-
-
-def _accuracy(predictions: Predictions, here: npt.NDArray[np.bool_]) -> float:
-    return float((predictions.actual == predictions.predicted)[here].mean())
-
-
-def _adjacent(predictions: Predictions, here: npt.NDArray[np.bool_]) -> float:
-    return float((np.abs(predictions.actual - predictions.predicted) <= 1)[here].mean())
-
-
-def _error(predictions: Predictions, here: npt.NDArray[np.bool_]) -> float:
-    return float(np.abs(predictions.value - predictions.actual)[here].mean())
+        metrics = tuple(measure(side.take(here), ordered=results.ordered) for side in sides)
+        found.append((corpus.groups[code], mean, metrics))
+    return sorted(found, key=lambda group: (-group[2][0].n, group[0]))

@@ -10,8 +10,7 @@ from itertools import takewhile
 import numpy as np
 from markupsafe import Markup
 
-from pipeline.evaluation.headlines import headline_difference, headline_interval
-from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.intervals import Interval, headline_difference, headline_interval
 from pipeline.evaluation.metrics import Metrics
 from pipeline.report.charts import Point, Series, cost_chart
 from pipeline.report.rendering import thousands

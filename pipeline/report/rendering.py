@@ -16,8 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.headlines import Headline
 from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.metrics import Headline
 
 _STYLES = ("base.css", "tables.css", "figures.css", "print.css")
 _NONE = "–"

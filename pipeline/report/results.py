@@ -16,7 +16,7 @@ from features.store.identity import Manifest
 from features.store.index import Index
 from pipeline.baselines import Baseline, read_baselines
 from pipeline.evaluation.attention import Heatmaps
-from pipeline.evaluation.headlines import HEADLINES, Headline
+from pipeline.evaluation.metrics import HEADLINES, Headline
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation
 from pipeline.explore import WordLists, read_map, read_words

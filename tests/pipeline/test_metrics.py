@@ -6,6 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import (
+    accuracy_score,
+    cohen_kappa_score,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
 
 from pipeline.evaluation.metrics import confusion, measure, neighbours_right
 from pipeline.evaluation.predictions import Predictions, constant_predictions
@@ -56,6 +62,10 @@ def test_figures_that_do_not_exist_are_nan_not_zero() -> None:
     assert figures.rating is not None
     assert math.isnan(figures.rating.spearman)
     assert math.isnan(figures.rating.qwk)
+    assert math.isnan(figures.mcc)
+    nothing = measure(ratings([(1, 1)]).take(np.array([], np.int64)), ordered=True)
+    assert nothing.n == 0
+    assert math.isnan(nothing.accuracy)
 
 
 @given(RATINGS)
@@ -71,6 +81,27 @@ def test_figures_agree_with_their_confusion_matrix(pairs: list[tuple[int, int]])
     assert figures.rating is not None
     assert np.trace(near) / len(pairs) == pytest.approx(figures.rating.adjacent_accuracy)
     assert figures.accuracy <= figures.rating.adjacent_accuracy
+
+
+@given(RATINGS)
+def test_figures_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    """A second source: each figure of the confusion matrix is what scikit-learn finds in the rows."""
+    actual, predicted = np.array(pairs).T
+    figures = measure(ratings(pairs), ordered=True)
+    labels = np.arange(1, 6)
+    assert figures.accuracy == pytest.approx(accuracy_score(actual, predicted))
+    for average in ("macro", "weighted"):
+        expected = precision_recall_fscore_support(
+            actual, predicted, labels=labels, average=average, zero_division=0.0
+        )
+        for name, value in zip(("precision", "recall", "f1"), expected, strict=False):
+            assert getattr(figures, f"{name}_{average}") == pytest.approx(value)
+    if len(set(np.concatenate([actual, predicted]).tolist())) == 1:
+        return  # scikit-learn calls these 0 and NaN, with a warning
+    assert figures.mcc == pytest.approx(matthews_corrcoef(actual, predicted))
+    assert figures.rating is not None
+    kappa = cohen_kappa_score(actual, predicted, labels=labels, weights="quadratic")
+    assert figures.rating.qwk == pytest.approx(kappa)
 
 
 @given(RATINGS, st.randoms(use_true_random=False))

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from features.errors import InputError
 from pipeline.commands.presets import load_preset, preset_names
-from pipeline.evaluation.intervals import accuracy_interval
+from pipeline.evaluation.intervals import headline_interval
+from pipeline.evaluation.metrics import HEADLINES
 from pipeline.report.calibration import reliabilities, without_probabilities
 from pipeline.report.case import group_case, part
 from pipeline.report.encoders import front_page
@@ -48,7 +49,9 @@ def test_a_case_is_of_its_group_alone(tmp_path: Path) -> None:
         np.mean([(item.actual == item.predicted).mean() for item in own])
     )
     assert lines[run.name].cells[0].spread.startswith("± ")
-    assert lines[run.name].interval.value == pytest.approx(accuracy_interval(own[0]).value)
+    assert lines[run.name].interval.value == pytest.approx(
+        headline_interval(own[0], HEADLINES["accuracy"]).value
+    )
     assert sum(square.count for row in case.panels[0].matrices[0].rows for square in row) == len(here)
     assert case.mean == pytest.approx(corpus.label[here].mean())
 

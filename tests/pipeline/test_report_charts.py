@@ -14,8 +14,8 @@ import pytest
 from markupsafe import Markup
 
 from pipeline.evaluation.calibration import Calibrated, calibration
-from pipeline.evaluation.headlines import HEADLINES
 from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.metrics import HEADLINES
 from pipeline.evaluation.predictions import Predictions
 from pipeline.plots.figures import plot_reliability
 from pipeline.report.charts import Point, Series, cost_chart, loss_chart, reliability_chart, spread

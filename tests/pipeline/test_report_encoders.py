@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from features.store.cost import EncodeCost
-from pipeline.evaluation.headlines import headline_interval
+from pipeline.evaluation.intervals import headline_interval
 from pipeline.project import layout
 from pipeline.project.files import write_result
 from pipeline.report.best import best_of, best_run

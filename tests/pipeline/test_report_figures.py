@@ -25,7 +25,6 @@ TEXTS = tuple(f"text number {i}" for i in range(240))
 EXAMPLES = (
     "evaluation.attention",
     "evaluation.calibration",
-    "evaluation.headlines",
     "evaluation.intervals",
     "report.charts",
     "report.encoders",
