@@ -26,6 +26,7 @@ EXAMPLES = (
     "evaluation.attention",
     "evaluation.calibration",
     "evaluation.intervals",
+    "evaluation.metrics",
     "report.charts",
     "report.encoders",
     "report.front",
