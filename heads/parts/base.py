@@ -1,7 +1,9 @@
 """What a head is given, what it gives back, and how one is found by its file's name.
 
 Shapes: B texts, K cached layers (ascending), L tokens of the longest text, D width, R attention hops.
-A head is one file in this folder with one subclass of `Head`; the file's name is the name in `params.yaml`.
+A head is one file in `heads/` with one subclass of `Head`; the file's name is the name in `params.yaml`. It
+may derive from a class of its own file or of `heads/parts`, never from another head's: DVC trains a run again
+when the head's file or `heads/parts` changes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -179,7 +181,7 @@ def available_heads() -> tuple[str, ...]:
         HeadError: a file is not valid Python; the message names file and line.
     """
     modules = (m.name for m in pkgutil.iter_modules(heads.__path__) if not m.ispkg)
-    return tuple(sorted(name for name in modules if (file := _file_of(name)) and _defines_head(file)))
+    return tuple(sorted(name for name in modules if (file := _file_of(name)) and _head_names(file)))
 
 
 def build_head(
@@ -218,9 +220,9 @@ def build_head(
 
 
 def head_class(name: str) -> type[Head]:
-    """The one `Head` subclass that `heads/<name>.py` defines; HeadError if there is none."""
+    """The one `Head` subclass that `heads/<name>.py` defines and derives no other from; HeadError if none."""
     file = _file_of(name) if name.isidentifier() else None
-    if file is None or not _defines_head(file):
+    if file is None or not _head_names(file):
         raise HeadError(f"there is no head {name!r}; heads/ has {', '.join(available_heads())}")
     module = importlib.import_module(f"{heads.__name__}.{name}")
     found = [
@@ -229,6 +231,7 @@ def head_class(name: str) -> type[Head]:
         if isinstance(member, type) and issubclass(member, Head) and member.__module__ == module.__name__
     ]
     found = [member for member in found if not inspect.isabstract(member)]
+    found = [member for member in found if not any(member in other.__mro__[1:] for other in found)]
     if len(found) != 1:
         names = ", ".join(member.__name__ for member in found) or "none with a forward method"
         raise HeadError(f"heads/{name}.py must define exactly one head; found {names}")
@@ -239,10 +242,44 @@ def _file_of(name: str) -> Path | None:
     return next((f for folder in heads.__path__ if (f := Path(folder) / f"{name}.py").is_file()), None)
 
 
-def _defines_head(file: Path) -> bool:
+def _head_names(file: Path) -> set[str]:
+    """The head classes that a file defines: from `Head`, or from one here or in `parts`. It is not run."""
     try:
         tree = ast.parse(file.read_text("utf-8"))
     except SyntaxError as error:
         raise HeadError(f"heads/{file.name} line {error.lineno} is not valid Python: {error.msg}") from None
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
-    return any(ast.unparse(base).split(".")[-1].endswith("Head") for node in classes for base in node.bases)
+    known, own = {"Head"}, set()
+    for module, name, alias in _imports(tree):
+        folder, *rest = module.split(".")[1:]
+        if folder not in ("parts", "tasks"):
+            raise HeadError(
+                f"heads/{file.name} imports heads/{folder}.py, another head, and its runs would not be "
+                f"trained again when that one changes; put what both share into heads/parts"
+            )
+        shared = Path(heads.__path__[0], folder, *rest).with_suffix(".py")
+        if (
+            folder == "parts"
+            and rest not in ([], ["base"])
+            and shared.is_file()
+            and name in _head_names(shared)
+        ):
+            known.add(alias)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and known & {ast.unparse(b).split(".")[-1] for b in node.bases}:
+            known.add(node.name)
+            own.add(node.name)
+    return own
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+    """Module, name and name here of all that is imported from `heads`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found = [(alias.name, "", "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "heads":
+            found = [(f"heads.{alias.name}", "", "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found = [(node.module or "", alias.name, alias.asname or alias.name) for alias in node.names]
+        else:
+            continue
+        yield from (item for item in found if item[0].startswith("heads."))

@@ -58,14 +58,53 @@ def test_a_file_is_a_head(folder: Path) -> None:
     assert len(list(head.parameters())) == 1
 
 
-def test_a_head_that_inherits_a_head_is_one(folder: Path) -> None:
-    """A subclass of another file's head is found, and the imported one is not counted."""
-    (folder / "small_mlp.py").write_text(
-        "from heads import mlp\n\nclass SmallHead(mlp.Mlp):\n    '''Small.'''\n\n"
-        "class Small(SmallHead):\n    '''Smaller.'''\n"
+def test_a_class_derived_from_a_head_is_one(folder: Path) -> None:
+    """Of several classes in a file the one that no other derives from is the head."""
+    (folder / "quarter.py").write_text(
+        MEDIAN_HEAD
+        + "\nclass Quarter(Median):\n    'Half of a half.'\n\nclass Eighth(Quarter):\n    'Less.'\n"
     )
-    with pytest.raises(HeadError, match=r"exactly one head; found SmallHead, Small"):
-        build_head("small_mlp", SHAPE, {})
+    assert "quarter" in available_heads()
+    assert type(build_head("quarter", SHAPE, {"bias": False})).__name__ == "Eighth"
+    (folder / "twice.py").write_text(
+        MEDIAN_HEAD + "\nclass A(Median):\n    'A.'\n\nclass B(Median):\n    'B.'\n"
+    )
+    with pytest.raises(HeadError, match="exactly one head; found A, B"):
+        build_head("twice", SHAPE, {})
+
+
+def test_a_class_derived_from_a_shared_one_is_a_head(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where `heads/parts` holds an architecture, a file that derives from it is a head."""
+    shared = Path(heads.__path__[0]) / "parts"
+    (folder / "parts").mkdir()
+    (folder / "parts" / "median.py").write_text(MEDIAN_HEAD)
+    for file in shared.glob("*.py"):
+        (folder / "parts" / file.name).symlink_to(file)
+    monkeypatch.setattr(heads, "__path__", [str(folder), *heads.__path__])
+    monkeypatch.setattr(heads.parts, "__path__", [*heads.parts.__path__, str(folder / "parts")])
+    (folder / "low.py").write_text(
+        "from heads.parts.median import Median as Base\n\nclass Low(Base):\n    'Low.'\n"
+    )
+    assert "low" in available_heads()
+    assert build_head("low", SHAPE, {}).needs == {"tokens"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from heads.mlp import Mlp",
+        "from heads import mlp",
+        "import heads.mlp",
+        "from heads.mlp import Mlp as M",
+    ],
+)
+def test_a_head_that_imports_a_head_is_refused(folder: Path, line: str) -> None:
+    """What two heads share belongs to heads/parts: DVC would not see the other's file change."""
+    (folder / "small.py").write_text(f"{line}\n\nclass Small(Mlp):\n    'Small.'\n")
+    with pytest.raises(HeadError, match=r"heads/small\.py imports heads/mlp\.py, another head.*heads/parts"):
+        build_head("small", SHAPE, {})
 
 
 @pytest.mark.parametrize("name", ["nope", "base", "standardise", "../linear", "tasks", ""])
