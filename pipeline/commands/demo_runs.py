@@ -18,7 +18,8 @@ from features.corpus.texts import Text
 from features.errors import InputError
 from heads.parts.options import HeadError
 from heads.parts.saving import CONFIG
-from pipeline.commands.predictor import Prediction, Predictor
+from pipeline.commands.prediction import Prediction
+from pipeline.commands.predictor import Predictor
 from pipeline.evaluation.attention import WordAttention
 from pipeline.prepare import label_map
 from pipeline.project import layout

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from features.corpus.labels import Labels
-from pipeline.commands.export import Check
-from pipeline.evaluation.metrics import Metrics
+from pipeline.baselines import Baselines
+from pipeline.commands.exported import ExportConfig
 from pipeline.evaluation.results import Evaluation
+from pipeline.project import layout
+from pipeline.project.files import read_result
 
 USAGE = """\
 import json
@@ -38,30 +38,9 @@ _OUTPUTS = {
 }
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What a card is about.
-
-    model, revision: the encoder. folder: where it lies. language: of the texts. paired: whether they have
-        a second part. baselines: names in words and test figures.
-    """
-
-    evaluation: Evaluation
-    baselines: tuple[tuple[str, Metrics], ...]
-    labels: Labels
-    model: str
-    revision: str | None
-    folder: Path
-    max_length: int
-    language: str
-    paired: bool
-    outputs: tuple[str, ...]
-    check: Check
-
-
-def model_card(subject: Subject) -> str:
-    """The card as Markdown."""
-    return "\n".join(line.rstrip() for line in _lines(subject)).rstrip() + "\n"
+def model_card(config: ExportConfig, run: Evaluation, encoder: Path) -> str:
+    """The card as Markdown; `encoder` is the folder of the encoder, whose own card names its licence."""
+    return "\n".join(line.rstrip() for line in _lines(config, run, encoder)).rstrip() + "\n"
 
 
 def usage(language: str, paired: bool) -> str:
@@ -69,62 +48,63 @@ def usage(language: str, paired: bool) -> str:
     return USAGE.format(texts=(_PAIRS if paired else _TEXTS)[language])
 
 
-def _lines(subject: Subject) -> Iterator[str]:
-    run, labels = subject.evaluation, subject.labels
-    kind = "ratings" if labels.ordered else "classes"
-    revision = f" at `{subject.revision}`" if subject.revision else ""
+def _lines(config: ExportConfig, run: Evaluation, encoder: Path) -> Iterator[str]:
+    kind = "ratings" if config.ordered else "classes"
+    revision = f" at `{config.revision}`" if config.revision else ""
     yield from (f"# {run.run}", "")
     yield (
-        f"A frozen encoder, `{subject.model}`{revision}, with the head `{run.head}` "
+        f"A frozen encoder, `{config.encoder}`{revision}, with the head `{run.head}` "
         f"({run.head_parameters:,} parameters) trained to `{run.task}` the corpus `{run.corpus}`; "
         f"labels by `{run.decoding}`. One ONNX graph from piece ids to labels."
     )
-    yield from ("", "## Labels", "", f"{labels.size} {kind}: {_escaped(', '.join(labels.names))}", "")
+    names = _escaped(", ".join(config.labels.values()))
+    yield from ("", "## Labels", "", f"{len(config.labels)} {kind}: {names}", "")
     yield from ("## Figures on the test split", "")
-    yield from _table(subject)
+    yield from _table(run)
     yield ""
     yield "The split was read once, after training; temperature and thresholds come from validation rows."
-    yield f"The exported model in ONNX Runtime against these predictions: {subject.check}."
+    yield f"The exported model in ONNX Runtime against these predictions: {config.check}."
     yield from ("", "## Use", "", "`pip install onnxruntime tokenizers`, then in this folder:", "")
-    yield from ("```python", *usage(subject.language, subject.paired).splitlines(), "```", "")
-    given = "A text and its pair, in that order" if subject.paired else "One text"
+    yield from ("```python", *usage(config.language, config.paired).splitlines(), "```", "")
+    given = "A text and its pair, in that order" if config.paired else "One text"
     yield (
-        f"{given}, cut at {subject.max_length} pieces. `tokenizer.json` cleans, cuts and pads as in "
+        f"{given}, cut at {config.max_length} pieces. `tokenizer.json` cleans, cuts and pads as in "
         f"training; ids from elsewhere must be padded at their end."
     )
     yield from ("", "| output | |", "|---|---|")
-    yield from (f"| `{name}` | {_OUTPUTS[name]} |" for name in subject.outputs)
-    yield from ("", "## Licence and limits", "", _licence(subject), "")
+    yield from (f"| `{name}` | {_OUTPUTS[name]} |" for name in config.outputs)
+    yield from ("", "## Licence and limits", "", _licence(config, run, encoder), "")
     yield (
         "The figures hold for texts like those of the corpus. Attention says where the head looked, not "
         "why it decided."
     )
 
 
-def _table(subject: Subject) -> Iterator[str]:
-    ordered = subject.labels.ordered
-    titles = ("accuracy", "macro F1", "MCC", *(("±1", "MAE") if ordered else ()))
+def _table(run: Evaluation) -> Iterator[str]:
+    path = layout.baselines_folder(run.corpus) / "baselines.json"
+    baselines = read_result(path, Baselines).baselines if path.is_file() else ()
+    rated = run.metrics.rating is not None
+    titles = ("accuracy", "macro F1", "MCC", *(("±1", "MAE") if rated else ()))
     yield f"| | {' | '.join(titles)} |"
     yield "|---" * (len(titles) + 1) + "|"
-    for name, metrics in ((f"**{subject.evaluation.run}**", subject.evaluation.metrics), *subject.baselines):
+    rows = [(item.description, item.metrics) for item in baselines]
+    for name, metrics in ((f"**{run.run}**", run.metrics), *rows):
         figures = [f"{metrics.accuracy:.1%}", f"{metrics.f1_macro:.3f}", f"{metrics.mcc:.3f}"]
         if metrics.rating is not None:
             figures += [f"{metrics.rating.adjacent_accuracy:.1%}", f"{metrics.rating.mae:.3f}"]
         yield f"| {_escaped(name)} | {' | '.join(figures)} |"
-    yield ""
-    yield f"{subject.evaluation.metrics.n:,} rows."
+    yield from ("", f"{run.metrics.n:,} rows.")
 
 
-def _licence(subject: Subject) -> str:
+def _licence(config: ExportConfig, run: Evaluation, encoder: Path) -> str:
     found = None
-    card = subject.folder / "README.md"
+    card = encoder / "README.md"
     if card.is_file():
         found = re.search(r"^license:\s*(\S+)", card.read_text("utf-8", errors="replace"), re.MULTILINE)
     said = f"whose card says `{found[1]}`" if found else "whose licence stands where it came from"
     return (
-        f"The graph holds the weights of `{subject.model}`, {said}, and a head trained on "
-        f"`{subject.evaluation.corpus}`. Both licences bind what you do with it; look at them "
-        f"before you pass it on."
+        f"The graph holds the weights of `{config.encoder}`, {said}, and a head trained on `{run.corpus}`. "
+        f"Both licences bind what you do with it; look at them before you pass it on."
     )
 
 

@@ -1,4 +1,8 @@
-"""`python -m pipeline predict RUN TEXT`: what a trained run says about texts outside its corpus."""
+"""`python -m pipeline predict RUN TEXT`: what a trained run says about texts outside its corpus.
+
+RUN is the name of a run in params.yaml, or a folder that `python -m pipeline export` wrote, which answers
+sooner, since torch is not needed.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,38 +27,91 @@ from features.corpus.tables import RawRow, Table, TableFormat
 from features.corpus.texts import Text
 from features.errors import InputError
 from heads.parts.options import HeadError
-from pipeline.commands.predictor import Prediction, Predictor
+from pipeline.commands.prediction import Prediction
 from pipeline.evaluation.attention import WordAttention
 from pipeline.project.stage import guard, log
 
-EMPTY = "empty text"
+if TYPE_CHECKING:
+    from pipeline.commands.exported import ExportedRun
+    from pipeline.commands.predictor import Predictor
+
+    AnyPredictor = Predictor | ExportedRun
+
+T = TypeVar("T")
+
+_EMPTY = "empty text"
+_BATCH = 256  # lines of standard input that are predicted together, where nobody sits and types them
+_CHUNK = 4096  # rows of a table in memory
 
 
-def column_names(labels: Labels, probabilities: bool, prefix: str = "") -> tuple[str, ...]:
-    """The columns that a prediction adds to a table; `value` for ratings only, where it means something.
-
-    >>> column_names(Labels(("bad", "good"), 0, ordered=False), True)
-    ('predicted', 'confidence', 'p(bad)', 'p(good)', 'reason')
-    """
-    value = ("value",) if labels.ordered else ()
-    shares = tuple(f"p({name})" for name in labels.names) if probabilities else ()
-    return tuple(f"{prefix}{name}" for name in ("predicted", *value, "confidence", *shares, "reason"))
-
-
-def as_fields(prediction: Prediction, labels: Labels) -> tuple[str, ...]:
-    """The fields under `column_names`; the reason is empty."""
-    value = (f"{prediction.value:.6g}",) if labels.ordered else ()
-    shares = tuple(f"{share:.6f}" for share in prediction.probabilities or ())
-    return (prediction.label, *value, f"{prediction.confidence:.6f}", *shares, "")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Predict texts given as arguments, on standard input, or in a table."""
+    parser = _parser()
+    given = parser.parse_intermixed_args(arguments)
+    if (given.csv is None) == (not given.text):
+        parser.error("give texts, `-` for standard input, or --csv FILE")
+    if (given.csv is None) != (given.output is None):
+        parser.error("--csv FILE and --output FILE go together")
+    if given.csv is not None and given.json:
+        parser.error("--json is for texts; --csv writes a table")
+    if given.text == ["-"] and given.pair is not None:
+        parser.error("--pair goes with texts given as arguments, or names a column of --csv")
+    guard(lambda: _run(given), (InputError, HeadError))
 
 
-def no_fields(labels: Labels, probabilities: bool, reason: str) -> tuple[str, ...]:
-    """The fields of a row that could not be predicted, with the reason."""
-    return (*[""] * (len(column_names(labels, probabilities)) - 1), reason)
+def _run(given: argparse.Namespace) -> None:
+    predictor = _load(given.run)
+    if given.csv is not None:
+        form = TableFormat(given.separator, not given.no_header, None, given.encoding)
+        job = TableJob(given.csv, given.output, given.column, given.pair, form, given.prefix)
+        summary = predict_table(predictor, job)
+        log.info("%s: %d rows, %d of them without a prediction (see the last column)", given.output, *summary)
+    elif given.text == ["-"]:
+        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        _print(predictor, lines, None, given.json, 1 if sys.stdin.isatty() else _BATCH)
+    else:
+        _print(predictor, given.text, given.pair, given.json, _BATCH)
 
 
-def as_record(prediction: Prediction, labels: Labels) -> dict[str, Any]:
+def _load(run: str) -> AnyPredictor:
+    """A run by name, or an exported one by its folder."""
+    gc.disable()  # it would walk all that is imported again and again, and free nothing
+    try:
+        if os.sep in run or Path(run, "model.onnx").is_file():
+            from pipeline.commands.exported import ExportedRun
+
+            return ExportedRun(Path(run))
+        from pipeline.commands.predictor import Predictor
+
+        return Predictor.load(run)
+    finally:
+        gc.enable()
+
+
+def _print(predictor: AnyPredictor, texts: Iterable[str], pair: str | None, as_json: bool, size: int) -> None:
+    """Print each text's prediction; one that is empty gets its line too, so that lines can be counted."""
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    several = 0
+    for batch in _chunks(iter(texts), size):
+        usable = [Text(text, pair) for text in batch if clean_text(text)]
+        predictions = iter(predictor.predict(usable, attention=True))
+        for text in batch:
+            found = next(predictions) if clean_text(text) else None
+            if as_json:
+                record = _as_record(text, found, predictor.labels)
+                print(json.dumps(record, ensure_ascii=False, allow_nan=False))
+                continue
+            if several or size == 1 or len(batch) > 1:
+                print(f"{'' if not several else chr(10)}> {printable(clean_text(text))}")
+            print(f"no prediction: {_EMPTY}" if found is None else render(found, predictor.labels, colour))
+            several += 1
+        sys.stdout.flush()
+
+
+def _as_record(text: str, prediction: Prediction | None, labels: Labels) -> dict[str, Any]:
     """What one JSON line holds: text, prediction, and where the head attends its words in their order."""
+    if prediction is None:
+        return {"text": text, "predicted": None, "reason": _EMPTY}
     record: dict[str, Any] = {"text": prediction.text, "predicted": prediction.label}
     if labels.ordered:
         record["value"] = prediction.value
@@ -71,19 +127,12 @@ def as_record(prediction: Prediction, labels: Labels) -> dict[str, Any]:
     return record
 
 
-def no_record(text: str, reason: str) -> dict[str, Any]:
-    """What a JSON line holds for a text that could not be predicted."""
-    return {"text": text, "predicted": None, "reason": reason}
-
-
-_CHUNK = 4096  # rows in memory
-
-
 @dataclass(frozen=True)
 class TableJob:
     """What to predict, and where the answers go.
 
-    source, output: two different files. text, pair: columns. form: how the source is written.
+    source, output: two different files; an output that ends in `.tsv` separates its fields by tabs.
+    text, pair: columns. form: how the source is written.
     prefix: put before the names of the added columns.
     """
 
@@ -95,20 +144,21 @@ class TableJob:
     prefix: str = ""
 
 
-@dataclass(frozen=True)
-class TableSummary:
+class TableSummary(NamedTuple):
     """Rows of the table, and how many of them have no prediction, for the reason in their last column."""
 
     rows: int
     without: int
 
 
-def predict_table(predictor: Predictor, job: TableJob, *, quiet: bool = False) -> TableSummary:
+def predict_table(predictor: AnyPredictor, job: TableJob, *, quiet: bool = False) -> TableSummary:
     """Write the source's columns and the prediction's into `output`, whole or not at all.
 
+    Whatever is written reads back, by the rules for a source of that name, as what it was.
+
     Raises:
-        InputError: a file or column is missing, source and output are one file, or a column would be twice
-            in the output.
+        InputError: a file or column is missing, source and output are one file, a column would be twice
+            in the output, or a field cannot be written between tabs.
     """
     from tqdm import tqdm
 
@@ -118,43 +168,78 @@ def predict_table(predictor: Predictor, job: TableJob, *, quiet: bool = False) -
     places = [table.position(job.text, "text")]
     if job.pair is not None:
         places.append(table.position(job.pair, "pair"))
-    with_shares = gives_probabilities(predictor)
-    added = column_names(predictor.labels, with_shares, job.prefix)
+    with_shares = _gives_probabilities(predictor)
+    added = _column_names(predictor.labels, with_shares, job.prefix)
     if twice := sorted(set(added) & set(table.columns)):
         raise InputError(
             f"{job.source} has a column {twice[0]!r} already; set another prefix with --prefix, e.g. "
             f"--prefix {predictor.run}-"
         )
-    # Reading the whole table first costs little beside encoding, and finds a broken file before any work.
-    total = sum(1 for _ in table.rows())
+    tabs = job.output.suffix.lower() == ".tsv"
+    if tabs:
+        _check_between_tabs(job.output, "its header", (*table.columns, *added, *predictor.labels.names))
+    total = 0
+    # Reading the whole table first costs little beside encoding, and finds what is broken before any work.
+    for row in table.rows():
+        total += 1
+        if tabs:
+            fields = _fitted(row.fields, len(table.columns), table.separator)
+            _check_between_tabs(job.output, f"row {row.number}", fields)
     partial = job.output.with_name(job.output.name + ".partial")
     rows = without = 0
     with (
         partial.open("w", encoding="utf-8-sig", newline="") as file,
         tqdm(total=total, desc=predictor.run, unit="row", disable=quiet) as bar,
     ):
-        writer = csv.writer(file, delimiter="\t" if job.output.suffix.lower() == ".tsv" else ",")
-        writer.writerow([*table.columns, *added])
-        for chunk in _chunks(table.rows()):
-            for row, fields in _answers(predictor, chunk, table, places, with_shares):
-                writer.writerow([*row, *fields])
-                rows, without = rows + 1, without + bool(fields[-1])
+        _write(file, [[*table.columns, *added]], tabs)
+        for chunk in _chunks(table.rows(), _CHUNK):
+            answers = list(_answers(predictor, chunk, table, places, with_shares))
+            _write(file, answers, tabs)
+            rows, without = rows + len(chunk), without + sum(bool(fields[-1]) for fields in answers)
             bar.update(len(chunk))
     partial.replace(job.output)
     return TableSummary(rows, without)
 
 
-def gives_probabilities(predictor: Predictor) -> bool:
+def _check_between_tabs(output: Path, place: str, fields: Iterable[str]) -> None:
+    """A table between tabs has no quotes, so that no field may hold what ends one."""
+    for text in fields:
+        if any(mark in text for mark in "\t\r\n"):
+            raise InputError(
+                f"{output} cannot hold {place}: {text[:40]!r} has a tab or a line end in it, and fields "
+                f"between tabs have no quotes; expected an output that ends in .csv"
+            )
+
+
+def _write(file: IO[str], rows: Sequence[Sequence[str]], tabs: bool) -> None:
+    if tabs:
+        file.writelines("\t".join(row) + "\n" for row in rows)
+    else:
+        csv.writer(file).writerows(rows)
+
+
+def _column_names(labels: Labels, probabilities: bool, prefix: str = "") -> tuple[str, ...]:
+    """The columns that a prediction adds to a table; `value` for ratings only, where it means something.
+
+    >>> _column_names(Labels(("bad", "good"), 0, ordered=False), True)
+    ('predicted', 'confidence', 'p(bad)', 'p(good)', 'reason')
+    """
+    value = ("value",) if labels.ordered else ()
+    shares = tuple(f"p({name})" for name in labels.names) if probabilities else ()
+    return tuple(f"{prefix}{name}" for name in ("predicted", *value, "confidence", *shares, "reason"))
+
+
+def _gives_probabilities(predictor: AnyPredictor) -> bool:
     """Whether a run's predictions come with probabilities, asked of the run itself."""
     text = Text("?", "?" if predictor.paired else None)
     return predictor.predict([text])[0].probabilities is not None
 
 
 def _answers(
-    predictor: Predictor, chunk: Sequence[RawRow], table: Table, places: Sequence[int], with_shares: bool
-) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Each row as wide as the table's header, with the fields to add."""
-    width = len(table.columns)
+    predictor: AnyPredictor, chunk: Sequence[RawRow], table: Table, places: Sequence[int], with_shares: bool
+) -> Iterator[tuple[str, ...]]:
+    """Each row as wide as the table's header, followed by the fields under `_column_names`."""
+    width, labels = len(table.columns), predictor.labels
     reasons = [_reason(row, width, places) for row in chunk]
     texts = [
         Text(row.fields[places[0]], row.fields[places[1]] if len(places) > 1 else None)
@@ -165,15 +250,18 @@ def _answers(
     for row, reason in zip(chunk, reasons, strict=True):
         fields = _fitted(row.fields, width, table.separator)
         if reason:
-            yield fields, no_fields(predictor.labels, with_shares, reason)
-        else:
-            yield fields, as_fields(next(predictions), predictor.labels)
+            yield (*fields, *[""] * (len(_column_names(labels, with_shares)) - 1), reason)
+            continue
+        found = next(predictions)
+        value = (f"{found.value:.6g}",) if labels.ordered else ()
+        shares = (f"{share:.6f}" for share in found.probabilities or ())
+        yield (*fields, found.label, *value, f"{found.confidence:.6f}", *shares, "")
 
 
 def _reason(row: RawRow, width: int, places: Sequence[int]) -> str:
     if len(row.fields) != width:
         return f"{len(row.fields)} fields, expected {width}"
-    return "" if clean_text(row.fields[places[0]]) else EMPTY
+    return "" if clean_text(row.fields[places[0]]) else _EMPTY
 
 
 def _fitted(fields: tuple[str, ...], width: int, separator: str) -> tuple[str, ...]:
@@ -183,8 +271,8 @@ def _fitted(fields: tuple[str, ...], width: int, separator: str) -> tuple[str, .
     return (*fields, *[""] * (width - len(fields)))
 
 
-def _chunks(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
-    while chunk := list(islice(rows, _CHUNK)):
+def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while chunk := list(islice(items, size)):
         yield chunk
 
 
@@ -270,99 +358,9 @@ def _cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-if TYPE_CHECKING:
-    from pipeline.commands.predictor import Predictor
-
-_BATCH = 256  # lines of standard input that are predicted together, where nobody sits and types them
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Predict texts given as arguments, on standard input, or in a table."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if (given.csv is None) == (not given.text):
-        parser.error("give texts, `-` for standard input, or --csv FILE")
-    if (given.csv is None) != (given.output is None):
-        parser.error("--csv FILE and --output FILE go together")
-    if given.csv is not None and given.json:
-        parser.error("--json is for texts; --csv writes a table")
-    if given.text == ["-"] and given.pair is not None:
-        parser.error("--pair goes with texts given as arguments, or names a column of --csv")
-    guard(lambda: _run(given), (InputError, HeadError))
-
-
-def _run(given: argparse.Namespace) -> None:
-    with _without_collecting():
-        from pipeline.commands.predictor import Predictor
-
-        predictor = Predictor.load(given.run)
-    if given.csv is not None:
-        _table(predictor, given)
-    elif given.text == ["-"]:
-        lines = (line.rstrip("\r\n") for line in sys.stdin)
-        _print(predictor, lines, None, given.json, 1 if sys.stdin.isatty() else _BATCH)
-    else:
-        _print(predictor, given.text, given.pair, given.json, _BATCH)
-
-
-def _print(predictor: Predictor, texts: Iterable[str], pair: str | None, as_json: bool, size: int) -> None:
-    """Print each text's prediction; one that is empty gets its line too, so that lines can be counted."""
-    from features.corpus.rows import clean_text
-    from features.corpus.texts import Text
-    from pipeline.commands.predict import EMPTY, as_record, no_record, printable, render
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    several = 0
-    for batch in _batches(texts, size):
-        usable = [Text(text, pair) for text in batch if clean_text(text)]
-        predictions = iter(predictor.predict(usable, attention=True))
-        for text in batch:
-            found = next(predictions) if clean_text(text) else None
-            if as_json:
-                record = no_record(text, EMPTY) if found is None else as_record(found, predictor.labels)
-                print(json.dumps(record, ensure_ascii=False))
-                continue
-            if several or size == 1 or len(batch) > 1:
-                print(f"{'' if not several else chr(10)}> {printable(clean_text(text))}")
-            print(f"no prediction: {EMPTY}" if found is None else render(found, predictor.labels, colour))
-            several += 1
-        sys.stdout.flush()
-
-
-def _table(predictor: Predictor, given: argparse.Namespace) -> None:
-    from features.corpus.tables import TableFormat
-    from pipeline.commands.predict import TableJob, predict_table
-
-    form = TableFormat(given.separator, not given.no_header, None, given.encoding)
-    job = TableJob(given.csv, given.output, given.column, given.pair, form, given.prefix)
-    summary = predict_table(predictor, job)
-    log.info(
-        "%s: %d rows, %d of them without a prediction (see the last column)",
-        given.output,
-        summary.rows,
-        summary.without,
-    )
-
-
-def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    waiting = iter(texts)
-    while batch := list(islice(waiting, size)):
-        yield batch
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Import and load without the garbage collector, which walks all of it again and again and frees none."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", help="name of a trained run in params.yaml")
+    parser.add_argument("run", help="a trained run in params.yaml, or an exported folder")
     parser.add_argument("text", nargs="*", help="texts, or `-` to read one a line from standard input")
     parser.add_argument("--pair", help="the second text of a pair; with --csv, the column that holds it")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

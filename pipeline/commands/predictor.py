@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 
 from features.corpus.labels import Labels
-from features.corpus.rows import clean_text
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.errors import InputError
@@ -21,8 +20,8 @@ from features.words import Segmenter, segmenter
 from heads.parts.base import Head, HeadInput, head_class
 from heads.parts.saving import HeadConfig, load_head
 from heads.tasks import Task
+from pipeline.commands.prediction import Prediction, cleaned_texts, make_predictions
 from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
-from pipeline.evaluation.predictions import Predictions
 from pipeline.prepare import label_map
 from pipeline.project.origin import OF_TEXTS, origin, require_same
 from pipeline.project.params import PARAMS, CorpusParams, Params, RunParams, load_params
@@ -89,42 +88,16 @@ def _load_with_top(folder: Path, params: Params, run: RunParams) -> tuple[Encode
     return encoder, *load_head(folder, top)
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a run says about one text.
-
-    text: as the encoder got it: cleaned, and a pair after its text and one space.
-    predicted: label value. label: its name.
-    value: in label units: the expected label sum_k k p(k), or a regressor's raw output; it means something
-        for ratings only.
-    confidence: in [0, 1], as `pipeline.evaluation.predictions.Predictions.confidence` defines it.
-    probabilities: one a label in the order of the labels, summing to 1; None from a plain regressor.
-    attention: where the head looked, if that was asked for and the head attends.
-    truncated: whether the text is longer than what the encoder reads, so that its end does not count.
-    """
-
-    text: str
-    predicted: int
-    label: str
-    value: float
-    confidence: float
-    probabilities: tuple[float, ...] | None
-    attention: WordAttention | None = None
-    truncated: bool = False
-
-
 class Predictor:
     """A trained run, ready for texts; built by `load`.
 
     labels: what the predicted values mean.
-    attends: whether its head has attention to show.
     paired: whether its texts have a second part.
     """
 
     def __init__(self, run: str, parts: Parts) -> None:
         self.run = run
         self.labels = parts.labels
-        self.attends = parts.head.attends
         self.paired = parts.paired
         self._parts = parts
         config, encoder = parts.config, parts.encoder
@@ -164,61 +137,46 @@ class Predictor:
             progress: called with (texts done, texts in all).
 
         Raises:
-            InputError: nothing is left of a text after cleaning, or a pair is given to a run that has none.
+            InputError: a text cannot be used, as `cleaned_texts` says, or the head gives no finite numbers.
         """
-        given = [self._cleaned(text, position) for position, text in enumerate(texts)]
-        result: list[Prediction | None] = [None] * len(given)
+        given = cleaned_texts(texts, self.run, self.paired)
+        result: dict[int, Prediction] = {}
         for batch in self._parts.encoder.encode(given, progress=progress):
-            for position, prediction in self._predict_batch(batch, given, attention and self.attends):
-                result[position] = prediction
-        return [prediction for prediction in result if prediction is not None]
-
-    def _cleaned(self, text: str | Text, position: int) -> Text:
-        first, second = (text, None) if isinstance(text, str) else text
-        if second is not None and not self.paired:
-            raise InputError(
-                f"text {position} comes with a pair, but the corpus of run {self.run!r} declares none; "
-                f"give the text alone"
-            )
-        cleaned = clean_text(first)
-        if not cleaned:
-            raise InputError(
-                f"text {position} is empty ({first[:40]!r}); expected some characters: leave it out"
-            )
-        return Text(cleaned, clean_text(second or "") if self.paired else None)
+            found = self._predict_batch(batch, given, attention)
+            result.update(zip(batch.index.tolist(), found, strict=True))
+        return [result[position] for position in range(len(given))]
 
     @torch.inference_mode()
-    def _predict_batch(
-        self, batch: EncodedBatch, texts: Sequence[Text], attention: bool
-    ) -> list[tuple[int, Prediction]]:
+    def _predict_batch(self, batch: EncodedBatch, given: Sequence[Text], attention: bool) -> list[Prediction]:
+        texts = [given[position] for position in batch.index]
         output = self._parts.head(self._input(batch))
         decoded = self._parts.task.decode(output.scores)
-        probabilities = None if decoded.probabilities is None else decoded.probabilities.double().numpy()
-        predicted, value = decoded.predicted.numpy(), decoded.value.double().numpy()
-        # Nobody knows the actual labels here, and the confidence does not look at them.
-        confidence = Predictions(
-            batch.index, predicted, predicted, value, probabilities, self.labels.low, self.labels.size
-        ).confidence()
-        truncated = self._truncated(batch, texts)
-        seen: list[WordAttention | None] = [None] * len(batch.index)
+        ends = np.cumsum(batch.lengths)
+        pieces = [slice(end - length, end) for end, length in zip(ends, batch.lengths, strict=True)]
+        seen: list[WordAttention | None] = [None] * len(texts)
         if attention and output.attention is not None:
-            seen = self._attention(batch, texts, output.attention.double().numpy())
-        return [
-            (
-                int(position),
-                Prediction(
-                    text=texts[position].joined,
-                    predicted=int(predicted[i]),
-                    label=self.labels.name(int(predicted[i])),
-                    value=float(value[i]),
-                    confidence=float(confidence[i]),
-                    probabilities=None if probabilities is None else tuple(probabilities[i].tolist()),
-                    attention=seen[i],
-                    truncated=truncated[i],
-                ),
-            )
-            for i, position in enumerate(batch.index)
-        ]
+            weights = output.attention.double().numpy()
+            seen = [
+                attention_per_word(
+                    self._words(text.joined),
+                    joined_spans(text, batch.char_spans[own], batch.segments[own]),
+                    weights[i, :, : batch.lengths[i]],
+                )
+                for i, (text, own) in enumerate(zip(texts, pieces, strict=True))
+            ]
+        full = batch.lengths == self._parts.encoder.spec.max_length
+        return make_predictions(
+            texts,
+            self.labels,
+            decoded.predicted.numpy(),
+            decoded.value.double().numpy(),
+            None if decoded.probabilities is None else decoded.probabilities.double().numpy(),
+            seen,
+            [
+                bool(full[i]) and _unread(text, batch.char_spans[own], batch.segments[own])
+                for i, (text, own) in enumerate(zip(texts, pieces, strict=True))
+            ],
+        )
 
     def _input(self, batch: EncodedBatch) -> HeadInput:
         pooled = torch.from_numpy(batch.pooled[:, self._vectors]) if self._vectors else None
@@ -230,28 +188,6 @@ class Predictor:
         for place, layer in enumerate(self._layers):
             tokens[:, place][mask] = torch.from_numpy(batch.tokens[layer])
         return HeadInput(pooled, tokens, mask)
-
-    def _truncated(self, batch: EncodedBatch, texts: Sequence[Text]) -> list[bool]:
-        """For each text whether pieces of it, or of its pair, were left out."""
-        ends = np.cumsum(batch.lengths)
-        result = []
-        for i, position in enumerate(batch.index):
-            own = slice(int(ends[i]) - int(batch.lengths[i]), int(ends[i]))
-            full = batch.lengths[i] == self._parts.encoder.spec.max_length
-            result.append(bool(full) and _unread(texts[position], batch.char_spans[own], batch.segments[own]))
-        return result
-
-    def _attention(
-        self, batch: EncodedBatch, texts: Sequence[Text], weights: npt.NDArray[np.float64]
-    ) -> list[WordAttention | None]:
-        ends = np.cumsum(batch.lengths)
-        result: list[WordAttention | None] = []
-        for i, position in enumerate(batch.index):
-            text, length = texts[position], int(batch.lengths[i])
-            own = slice(int(ends[i]) - length, int(ends[i]))
-            pieces = joined_spans(text, batch.char_spans[own], batch.segments[own])
-            result.append(attention_per_word(self._words(text.joined), pieces, weights[i, :, :length]))
-        return result
 
     @cached_property
     def _words(self) -> Segmenter:

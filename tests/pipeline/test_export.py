@@ -3,6 +3,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.corpus.rows import clean_text
+from features.corpus.tables import Table, TableFormat
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.tokenizer import Tokenizer
-from pipeline.commands import export
-from pipeline.commands.export import Answers, ExportedModel, check_export, compare
+from features.errors import InputError
+from pipeline.commands import export, predict
+from pipeline.commands.export import check_export, compare
+from pipeline.commands.exported import MODEL, ExportedRun
 from pipeline.commands.model_card import usage
 from pipeline.commands.onnx_graph import write_tokenizer
+from pipeline.commands.prediction import Prediction
 from pipeline.commands.predictor import Predictor
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project import layout
 from tests.features.tiny_models import write_tiny
-from tests.pipeline.films import MOODS, ROOT
+from tests.pipeline.films import MOODS, ROOT, write
 
 pytest.importorskip("onnxruntime", reason='exporting is an extra: pip install ".[onnx]"')
 pytest.importorskip("onnxscript", reason='exporting is an extra: pip install ".[onnx]"')
@@ -39,20 +46,87 @@ def exported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_exported_rating_run_answers_raw_texts_as_the_run_does(exported: Path) -> None:
     """Labels, values and probabilities of uncleaned texts of different lengths equal the predictor's."""
-    texts = [f"{MOODS[2]} <br/> indeed", MOODS[0], f"\u200bwell,\t{MOODS[1]} " * 4]
-    found = ExportedModel(exported / "films-linear").predict([Text(text) for text in texts])
+    texts = [f"{MOODS[2]} <br/> indeed", MOODS[0], f"\u200bwell,\t{MOODS[1]} " * 8]
+    found = ExportedRun(exported / "films-linear").predict(texts)
     wanted = Predictor.load("films-linear").predict(texts)
-    assert found.predicted.tolist() == [item.predicted for item in wanted]
-    assert found.value == pytest.approx([item.value for item in wanted], abs=0.01)
-    assert found.probabilities is not None
-    assert found.probabilities == pytest.approx(np.array([item.probabilities for item in wanted]), abs=0.01)
+    assert [item.truncated for item in wanted] == [False, False, True]
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert (ours.text, ours.label, ours.truncated) == (theirs.text, theirs.label, theirs.truncated)
+        assert ours.value == pytest.approx(theirs.value, abs=0.01)
+        assert ours.confidence == pytest.approx(theirs.confidence, abs=0.01)
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=0.01)
+
+
+def test_an_exported_run_shows_attention_on_the_same_words(exported: Path) -> None:
+    """Words of a text and its pair, also of one that is cut, get the attention that the predictor shows."""
+    texts = [Text("Shares fall, well below", "don't bank on goals"), Text("A cup", "goals " * 40)]
+    found = ExportedRun(exported / "news-attn").predict(texts, attention=True)
+    wanted = Predictor.load("news-attn").predict(texts, attention=True)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert ours.truncated == theirs.truncated
+        assert ours.attention is not None
+        assert theirs.attention is not None
+        assert ours.attention.words == theirs.attention.words
+        assert ours.attention.weights == pytest.approx(theirs.attention.weights, abs=0.01)
+        assert ours.attention.rest == pytest.approx(theirs.attention.rest, abs=0.01)
+
+
+def test_predict_takes_an_exported_folder_and_imports_no_torch(exported: Path, tmp_path: Path) -> None:
+    """Away from the project the command answers from the folder alone, as text, JSON lines and a table."""
+    write(tmp_path / "in.csv", ["title", "body"], [["Shares fall", "banks"], ["", "x"]])
+    program = (
+        "import sys; from pipeline.__main__ import main; main(sys.argv[1:]); "
+        "assert not {'torch', 'transformers', 'sklearn'} & set(sys.modules)"
+    )
+
+    def ask(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program, "predict", str(exported / "news-attn"), *arguments],
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            cwd=tmp_path, text=True, capture_output=True, check=True,
+        ).stdout  # fmt: skip
+
+    label = Predictor.load("news-attn").predict([Text("Shares fall", "banks")])[0].label
+    assert ask("Shares fall", "--pair", "banks").startswith(f"{label}  (")
+    record = json.loads(ask("--json", "Shares fall", "--pair", "banks"))
+    assert record["predicted"] == label
+    assert [item["word"] for item in record["attention"]] == ["Shares", "fall", "banks"]
+    ask("--csv", "in.csv", "--column", "title", "--pair", "body", "--output", "out.csv")
+    assert [row.fields[2] for row in Table(tmp_path / "out.csv", TableFormat()).rows()] == [label, ""]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_an_exported_file_that_changed_is_refused(exported: Path, tmp_path: Path, name: str) -> None:
+    """One flipped bit, or a file that is gone, ends in one line that says to export again."""
+    folder = shutil.copytree(exported / "films-linear", tmp_path / "copy")
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} is missing or is not the file .*export films-linear"):
+        ExportedRun(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=rf"{name} is missing"):
+        ExportedRun(folder)
+
+
+def test_a_folder_that_is_no_export_is_refused(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another folder, or a configuration of an earlier version, ends in one line and code 2."""
+    (tmp_path / MODEL).touch()
+    (tmp_path / "config.json").write_text('{"run": "films-linear"}', "utf-8")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(SystemExit) as stop:
+            predict.main([str(folder), "text"])
+        assert stop.value.code == 2
+        assert "is no folder that `python -m pipeline export RUN` wrote" in capsys.readouterr().err
 
 
 def test_a_padded_text_is_answered_as_alone(exported: Path) -> None:
     """Beside a longer one a pair gets the same probabilities and attention, and none falls on padding."""
-    model = ExportedModel(exported / "news-attn")
-    short = Text("Shares fall", "banks")
-    alone, both = model.run([short]), model.run([Text("A cup final", "goals, goals, goals and more"), short])
+    model = ExportedRun(exported / "news-attn")
+    short, long = Text("Shares fall", "banks"), Text("A cup final", "goals, goals, goals and more")
+    alone, both = model.run_batch([short])[0], model.run_batch([long, short])[0]
     length = alone["attention"].shape[2]
     assert both["attention"].shape[2] > length
     assert both["probabilities"][1] == pytest.approx(alone["probabilities"][0], abs=1e-5)
@@ -128,7 +202,8 @@ def test_a_model_that_says_something_else_is_refused_and_removed(
 def _copy(folder: Path):  # type: ignore[no-untyped-def]
     def write(_model: object, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         path.write_bytes((folder / "model.onnx").read_bytes())
-        return ("input_ids",), ("predicted",)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        return config["inputs"], config["outputs"]
 
     return write
 
@@ -141,9 +216,9 @@ def test_labels_and_probabilities_have_to_agree(different: int, shift: float, pa
     shares = np.full((1000, 2), 0.5)
     predicted = np.zeros(1000, np.int64)
     stored = Predictions(np.arange(1000), predicted, predicted, predicted * 0.5, shares, 0, 2)
-    found = Answers(
-        np.where(np.arange(1000) < different, 1, 0), np.zeros(1000, np.float32), (shares + shift).astype("f4")
-    )
+    found = [
+        Prediction("", int(row < different), "", 0.0, 0.5, tuple(shares[row] + shift)) for row in range(1000)
+    ]
     assert compare(found, stored, np.arange(1000)).passed is passed
 
 
@@ -153,7 +228,7 @@ def test_rows_are_spread_over_the_whole_split(project: Path, exported: Path) -> 
 
     corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
     stored = Predictions.load(layout.RunFolder("films", "films-linear").evaluation / "predictions-13.h5")
-    model = ExportedModel(exported / "films-linear")
+    model = ExportedRun(exported / "films-linear")
     assert check_export(model, corpus, stored, 3).rows == 3
     assert check_export(model, corpus, stored, 0).rows == len(stored)
     assert check_export(model, corpus, stored, 999).rows == len(stored)
@@ -218,5 +293,5 @@ def test_the_exported_length_is_the_encoders(exported: Path) -> None:
     """A long text is cut at as many pieces as in training."""
     long = Text("good " * 100, "bad " * 100)
     encoder = Encoder.load(EncoderSpec(str(ROOT / "encoders" / "mini-en"), None, 24))
-    attention = ExportedModel(exported / "news-attn").run([long])["attention"]
+    attention = ExportedRun(exported / "news-attn").run_batch([long])[0]["attention"]
     assert attention.shape[2] == encoder.tokenize([long]).lengths[0] == 24

@@ -14,8 +14,8 @@ from features.encoder.encoder import Encoder, EncoderSpec
 from heads.parts.base import HeadShape, available_heads, build_head, head_class
 from heads.parts.saving import HeadConfig
 from heads.tasks import build_task
-from pipeline.commands.export import ExportedModel
-from pipeline.commands.onnx_graph import TextModel, write_onnx, write_tokenizer
+from pipeline.commands.export import write_model
+from pipeline.commands.exported import ExportedRun
 from pipeline.commands.predictor import Parts, Predictor
 from tests.features.tiny_models import ARCHITECTURES, LAYERS, WIDTH, write_tiny
 
@@ -81,11 +81,10 @@ def test_every_head_and_task_answers_as_here(
 ) -> None:
     """Labels, values and probabilities of a padded batch equal the predictor's own, text by text."""
     parts = make_parts(write_tiny(tmp_path / "encoder", architecture), name, key, pooling)
-    inputs, outputs = write_onnx(TextModel(parts), tmp_path / "model.onnx")
-    write_tokenizer(parts.encoder.folder, 24, tmp_path / "tokenizer.json")
-    assert ("token_type_ids" in inputs) == (architecture in ("bert", "electra", "macbert"))
-    assert ("attention" in outputs) == parts.head.attends
-    found = ExportedModel(tmp_path).run([Text(text) for text in TEXTS])
+    config = write_model("random", parts, tmp_path)
+    assert ("token_type_ids" in config.inputs) == (architecture in ("bert", "electra", "macbert"))
+    assert ("attention" in config.outputs) == parts.head.attends
+    found, _ = ExportedRun(tmp_path).run_batch([Text(text) for text in TEXTS])
     predictor = Predictor("random", parts)
     for row, text in enumerate(TEXTS):
         (alone,) = predictor.predict([text])

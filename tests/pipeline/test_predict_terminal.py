@@ -7,7 +7,7 @@ from features.corpus.labels import rating_labels
 from features.words import Span
 from pipeline.commands import predict
 from pipeline.commands.predict import printable, render
-from pipeline.commands.predictor import Prediction
+from pipeline.commands.prediction import Prediction
 from pipeline.evaluation.attention import WordAttention
 
 ATTENTION = WordAttention((Span(0, 2), Span(2, 4)), np.array([[0.6, 0.1], [0.2, 0.5]]), np.array([0.3, 0.3]))

@@ -1,0 +1,197 @@
+"""An exported run: the folder that `export` wrote, answering through ONNX Runtime and without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from features.corpus.labels import Labels
+from features.corpus.texts import Text
+from features.errors import InputError
+from features.words import Segmenter, segmenter
+from pipeline.commands.prediction import Prediction, cleaned_texts, make_predictions
+from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
+
+MODEL, TOKENIZER, CONFIG, DICTIONARY = "model.onnx", "tokenizer.json", "config.json", "dictionary.txt"
+LABELS = 0.01  # share of the rows that may get another label, as near ties do; one row always may
+MEAN = 0.01  # mean difference allowed: of a probability, or of a regressor's value in labels
+_FIELDS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+_BATCH = 32
+
+
+class Check(BaseModel):
+    """How an exported model compares with the predictions that `evaluate` stored.
+
+    The two never agree to the last digit. The stored answers come from vectors that were computed with
+    products in the device's own precision and kept in float16; the exported model computes in float32.
+
+    rows: test rows compared. of: test rows there are.
+    different: rows with another label.
+    largest, mean: over rows, of the largest difference of a probability; of the value for a regressor.
+    what: which of the two.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    of: int
+    different: int
+    largest: float
+    mean: float
+    what: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether both differences are within what is allowed."""
+        return self.different <= max(1, LABELS * self.rows) and self.mean <= MEAN
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.rows:,} of {self.of:,} test rows: {1 - self.different / self.rows:.2%} with the same "
+            f"label; difference of {self.what}: largest {self.largest:.4f}, mean {self.mean:.5f}"
+        )
+
+
+class ExportConfig(BaseModel):
+    """`config.json` of an exported folder.
+
+    labels: name of each label value, in ascending order. ordered: whether they are ratings.
+    encoder, revision, layers, max_length: what was exported of which encoder.
+    language: of the texts, by which words are told apart. paired: whether texts have a second part.
+    inputs, outputs: names of the graph's tensors.
+    digests: SHA-256 of every other file that an answer depends on.
+    check: None only until the model was compared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    head: str
+    task: str
+    ordered: bool
+    labels: dict[int, str]
+    encoder: str
+    revision: str | None
+    layers: tuple[int, ...]
+    max_length: int
+    language: str
+    paired: bool
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    digests: dict[str, str]
+    check: Check | None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, as `ExportConfig.digests` has it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class ExportedRun:
+    """An exported folder, opened; it answers as the run's `Predictor` does, to float32 rounding.
+
+    run: its name. labels: what the predicted values mean. paired: whether its texts have a second part.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open a folder.
+
+        Raises:
+            InputError: a file is missing or is not the one that was exported, or a library is missing.
+        """
+        self._folder = folder
+        config = self._config = _read_config(folder)
+        self.run, self.paired = config.run, config.paired
+        self.labels = Labels(
+            tuple(config.labels[value] for value in sorted(config.labels)), min(config.labels), config.ordered
+        )
+        for name, expected in config.digests.items():
+            if not (folder / name).is_file() or digest(folder / name) != expected:
+                raise InputError(
+                    f"{folder / name} is missing or is not the file that was exported; export the run again: "
+                    f"`python -m pipeline export {self.run}`"
+                )
+        try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise InputError(f'{error.name} is not installed; run: pip install ".[onnx]"') from None
+        self._session: Any = onnxruntime.InferenceSession(folder / MODEL, providers=["CPUExecutionProvider"])
+        self._tokenizer: Any = Tokenizer.from_file(str(folder / TOKENIZER))
+
+    def run_batch(self, texts: Sequence[Text]) -> tuple[dict[str, npt.NDArray[Any]], list[Any]]:
+        """Every output for one batch of texts, by name, and the texts' pieces as `tokenizers.Encoding`s."""
+        given = [text.text if text.pair is None else (text.text, text.pair) for text in texts]
+        pieces = self._tokenizer.encode_batch(given)
+        inputs = {
+            name: np.array([getattr(one, _FIELDS[name]) for one in pieces]) for name in self._config.inputs
+        }
+        outputs = self._session.run(None, inputs)
+        return dict(zip(self._config.outputs, outputs, strict=True)), pieces
+
+    def predict(
+        self,
+        texts: Sequence[str | Text],
+        *,
+        attention: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Prediction]:
+        """Predict texts, in their order; arguments, errors and answers are those of `Predictor.predict`."""
+        given = cleaned_texts(texts, self.run, self.paired)
+        order = np.argsort([len(text.joined) for text in given], kind="stable").tolist()  # little padding
+        result: dict[int, Prediction] = {}
+        for first in range(0, len(order), _BATCH):
+            chosen = order[first : first + _BATCH]
+            found = self._predict_batch([given[i] for i in chosen], attention)
+            result.update(zip(chosen, found, strict=True))
+            if progress is not None:
+                progress(len(result), len(given))
+        return [result[i] for i in range(len(given))]
+
+    def _predict_batch(self, texts: list[Text], attention: bool) -> list[Prediction]:
+        output, pieces = self.run_batch(texts)
+        seen: list[WordAttention | None] = [None] * len(texts)
+        if attention and "attention" in output:
+            weights = output["attention"].astype(np.float64)
+            seen = [self._attention(*item) for item in zip(texts, pieces, weights, strict=True)]
+        shares = output.get("probabilities")
+        return make_predictions(
+            texts,
+            self.labels,
+            output["predicted"],
+            output["value"].astype(np.float64),
+            None if shares is None else shares.astype(np.float64),
+            seen,
+            [bool(one.overflowing) for one in pieces],
+        )
+
+    def _attention(self, text: Text, pieces: Any, weights: npt.NDArray[np.float64]) -> WordAttention:
+        length = sum(pieces.attention_mask)  # what follows is padding
+        segments = np.array([-1 if k is None else k for k in pieces.sequence_ids[:length]], np.int8)
+        segments[np.array(pieces.special_tokens_mask[:length], bool)] = -1
+        spans = joined_spans(text, np.array(pieces.offsets[:length], np.int32), segments)
+        return attention_per_word(self._words(text.joined), spans, weights[:, :length])
+
+    @cached_property
+    def _words(self) -> Segmenter:
+        dictionary = self._folder / DICTIONARY if DICTIONARY in self._config.digests else None
+        return segmenter(self._config.language, dictionary)
+
+
+def _read_config(folder: Path) -> ExportConfig:
+    try:
+        return ExportConfig.model_validate_json((folder / CONFIG).read_bytes())
+    except (OSError, ValidationError):
+        raise InputError(
+            f"{folder} is no folder that `python -m pipeline export RUN` wrote, or an earlier version of it "
+            f"did; export the run again, or give the name of a run in params.yaml"
+        ) from None
