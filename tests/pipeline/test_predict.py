@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from features.corpus.corpus import Corpus
+from features.corpus.tables import Table, TableFormat
 from features.corpus.texts import Text
 from features.errors import InputError
 from pipeline.commands import predict
 from pipeline.commands.predict import TableJob, predict_table
-from pipeline.commands.predictor import Predictor
+from pipeline.commands.predictor import Predictor, load_parts
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project import layout
 from tests.pipeline.films import MOODS, PARAMS, RUNS, write
@@ -168,6 +172,77 @@ def test_a_table_goes_through_two_runs_with_prefixes(project: Path, tmp_path: Pa
         "text", "predicted", "value", "confidence", "p(1)", "p(2)", "p(3)", "reason",
         "films-attn-predicted", "films-attn-value", "films-attn-confidence", "films-attn-reason",
     ]  # fmt: skip
+
+
+FIELDS = st.text(st.sampled_from('ab \t\n\r",;\u2028\x0b电'), max_size=6)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=5), suffix=st.sampled_from([".csv", ".tsv"])
+)
+def test_what_is_written_reads_back(
+    project: Path, tmp_path: Path, rows: list[tuple[str, str]], suffix: str
+) -> None:
+    """Whatever the fields hold, a table reads back field by field, or no table is written at all."""
+    source = write(tmp_path / "in.csv", ["id", "words"], [[f"{i}{a}", b] for i, (a, b) in enumerate(rows)])
+    output = tmp_path / f"out{suffix}"
+    output.unlink(missing_ok=True)
+    given_rows = [row.fields for row in Table(source, TableFormat()).rows()]
+    job = TableJob(source, output, "words")
+    if suffix == ".tsv" and any(mark in "".join(map("".join, given_rows)) for mark in "\t\r\n"):
+        with pytest.raises(InputError, match=r"expected an output that ends in \.csv"):
+            predict_table(Predictor.load("films-linear"), job, quiet=True)
+        assert not output.exists()
+        return
+    predict_table(Predictor.load("films-linear"), job, quiet=True)
+    table = Table(output, TableFormat())
+    found = list(table.rows())
+    assert table.columns[:2] == ("id", "words")
+    assert [row.fields[:2] for row in found] == given_rows
+    assert {len(row.fields) for row in found} == {len(table.columns)}
+
+
+def test_a_broken_row_does_not_shift_the_columns_between_tabs(project: Path, tmp_path: Path) -> None:
+    """A row of too many fields would keep its tab; it is named before any work is done."""
+    source = tmp_path / "in.tsv"
+    source.write_text("id\twords\n1\tgood\n2\tgood\tsurplus\n", "utf-8")
+    predictor = Predictor.load("films-linear")
+    with pytest.raises(InputError, match=r"out\.tsv cannot hold row 2: 'good\\tsurplus' has a tab"):
+        predict_table(predictor, TableJob(source, tmp_path / "out.tsv", "words"), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tsv"]
+    predict_table(predictor, TableJob(source, tmp_path / "out.csv", "words"), quiet=True)
+    assert [row["words"] for row in read(tmp_path / "out.csv")] == ["good", "good\tsurplus"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["films-linear", "--json", MOODS[0]], ["--json", "films-linear", MOODS[0]],
+     ["films-linear", MOODS[0], "--json"]],
+)  # fmt: skip
+def test_a_flag_may_stand_anywhere(
+    project: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--json` means the same before the run, between run and text, and at the end."""
+    predict.main(arguments)
+    assert json.loads(capsys.readouterr().out)["text"] == MOODS[0]
+
+
+def test_numbers_that_are_not_finite_are_never_printed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A head whose training diverged ends in one line and code 2, not in JSON that has NaN in it."""
+    parts = load_parts("films-linear", Path("params.yaml"))
+    with torch.no_grad():
+        for parameter in parts.head.parameters():
+            parameter.fill_(float("nan"))
+    monkeypatch.setattr("pipeline.commands.predictor.load_parts", lambda *_: parts)
+    with pytest.raises(SystemExit) as stop:
+        predict.main(["films-linear", "--json", MOODS[0]])
+    assert stop.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "not finite" in said.err
 
 
 def test_a_table_is_never_its_own_output(project: Path, tmp_path: Path) -> None:
