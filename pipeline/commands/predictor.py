@@ -14,7 +14,6 @@ import torch
 from features.corpus.labels import Labels
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
-from features.errors import InputError
 from features.store.shards import EncodedBatch
 from features.words import Segmenter, segmenter
 from heads.parts.base import Head, HeadInput, head_class
