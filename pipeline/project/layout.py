@@ -16,6 +16,11 @@ def store() -> Path:
     return Path(os.environ.get("ENCODE_ONCE_STORE", "store"))
 
 
+def checked_file() -> Path:
+    """Says that `params.yaml` was found valid; the first stage waits for it."""
+    return OUT / "params.txt"
+
+
 def corpus_folder(corpus: str) -> Path:
     """`corpus.h5`, `rejects.csv` and `summary.json` of a prepared corpus."""
     return OUT / "corpora" / corpus

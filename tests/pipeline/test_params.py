@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from features.errors import InputError
+from pipeline import check
+from pipeline.project import layout
 from pipeline.project.params import Params, load_params
+from pipeline.project.stage import guard
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -120,3 +123,20 @@ def test_unknown_names_list_those_there_are(tmp_path: Path) -> None:
         params.run("x")
     with pytest.raises(InputError, match=r"no corpus 'x' in params\.yaml; it has demo"):
         params.corpus("x")
+
+
+def test_a_name_for_the_shell_stops_the_first_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check that others wait for ends with one line and leaves its output alone; a valid file passes."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("x'; touch pwned; echo '", "../../data", "$(touch pwned)"):
+        (tmp_path / "params.yaml").write_text(GOOD.replace("demo-linear:", f'"{name}":'))
+        with pytest.raises(SystemExit) as stop:
+            guard(check.main)
+        assert stop.value.code == 2
+        assert "runs." in capsys.readouterr().err
+        assert not layout.checked_file().exists()
+    (tmp_path / "params.yaml").write_text(GOOD)
+    check.main()
+    assert layout.checked_file().exists()
