@@ -8,14 +8,12 @@ when the head's file or `heads/parts` changes.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -175,13 +173,8 @@ class Head(nn.Module, ABC):
 
 
 def available_heads() -> tuple[str, ...]:
-    """The names of the files in this folder that define a head, found without importing them.
-
-    Raises:
-        HeadError: a file is not valid Python; the message names file and line.
-    """
-    modules = (m.name for m in pkgutil.iter_modules(heads.__path__) if not m.ispkg)
-    return tuple(sorted(name for name in modules if (file := _file_of(name)) and _head_names(file)))
+    """The names of the files in `heads/`: each is a head."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(heads.__path__) if not module.ispkg))
 
 
 def build_head(
@@ -220,66 +213,30 @@ def build_head(
 
 
 def head_class(name: str) -> type[Head]:
-    """The one `Head` subclass that `heads/<name>.py` defines and derives no other from; HeadError if none."""
-    file = _file_of(name) if name.isidentifier() else None
-    if file is None or not _head_names(file):
+    """The head that `heads/<name>.py` defines: its one subclass of `Head` that it derives no other from.
+
+    Raises:
+        HeadError: there is no such file, it is not valid Python, defines none or several, or takes something
+            from another head's file.
+    """
+    if name not in available_heads():
         raise HeadError(f"there is no head {name!r}; heads/ has {', '.join(available_heads())}")
-    module = importlib.import_module(f"{heads.__name__}.{name}")
-    found = [
-        member
-        for member in vars(module).values()
-        if isinstance(member, type) and issubclass(member, Head) and member.__module__ == module.__name__
-    ]
-    found = [member for member in found if not inspect.isabstract(member)]
+    try:
+        module = importlib.import_module(f"{heads.__name__}.{name}")
+    except SyntaxError as error:
+        raise HeadError(f"heads/{name}.py line {error.lineno} is not valid Python: {error.msg}") from None
+    members = list(vars(module).values())
+    own = [member for member in members if isinstance(member, type) and member.__module__ == module.__name__]
+    for member in [*members, *(base for cls in own for base in cls.__mro__)]:
+        folder, _, other = str(getattr(member, "__module__", getattr(member, "__name__", ""))).partition(".")
+        if folder == heads.__name__ and other in available_heads() and other != name:
+            raise HeadError(
+                f"heads/{name}.py takes something from heads/{other}.py, another head: its runs would not be "
+                f"trained again when that one changes; put what both share into heads/parts"
+            )
+    found = [member for member in own if issubclass(member, Head) and not inspect.isabstract(member)]
     found = [member for member in found if not any(member in other.__mro__[1:] for other in found)]
     if len(found) != 1:
         names = ", ".join(member.__name__ for member in found) or "none with a forward method"
         raise HeadError(f"heads/{name}.py must define exactly one head; found {names}")
     return found[0]
-
-
-def _file_of(name: str) -> Path | None:
-    return next((f for folder in heads.__path__ if (f := Path(folder) / f"{name}.py").is_file()), None)
-
-
-def _head_names(file: Path) -> set[str]:
-    """The head classes that a file defines: from `Head`, or from one here or in `parts`. It is not run."""
-    try:
-        tree = ast.parse(file.read_text("utf-8"))
-    except SyntaxError as error:
-        raise HeadError(f"heads/{file.name} line {error.lineno} is not valid Python: {error.msg}") from None
-    known, own = {"Head"}, set()
-    for module, name, alias in _imports(tree):
-        folder, *rest = module.split(".")[1:]
-        if folder not in ("parts", "tasks"):
-            raise HeadError(
-                f"heads/{file.name} imports heads/{folder}.py, another head, and its runs would not be "
-                f"trained again when that one changes; put what both share into heads/parts"
-            )
-        shared = Path(heads.__path__[0], folder, *rest).with_suffix(".py")
-        if (
-            folder == "parts"
-            and rest not in ([], ["base"])
-            and shared.is_file()
-            and name in _head_names(shared)
-        ):
-            known.add(alias)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and known & {ast.unparse(b).split(".")[-1] for b in node.bases}:
-            known.add(node.name)
-            own.add(node.name)
-    return own
-
-
-def _imports(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """Module, name and name here of all that is imported from `heads`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found = [(alias.name, "", "") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "heads":
-            found = [(f"heads.{alias.name}", "", "") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found = [(node.module or "", alias.name, alias.asname or alias.name) for alias in node.names]
-        else:
-            continue
-        yield from (item for item in found if item[0].startswith("heads."))
