@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPModel
 
 from features.corpus.texts import Text
 from features.encoder.encoder import Encoder, EncoderSpec
+from features.encoder.layers import layer_stack
 from features.encoder.parity import check_parity
 from features.errors import InputError
 from tests.features.tiny_models import LAYERS, write_tiny, write_tiny_other
@@ -40,6 +42,14 @@ def test_rotary_positions_windows_and_last_norms_pass_the_gate(
     """Packed vectors are those of the model's own forward, at inner layers too."""
     parity = check_parity(load(write_tiny_other(tmp_path, model_type, **settings), *layers))
     assert min(parity.mean, parity.lowest, parity.pooled) > 0.999999
+
+
+def test_a_model_of_several_parts_is_refused_in_one_line() -> None:
+    """What names neither its layers nor its width, such as CLIP, is no BERT-like encoder."""
+    text = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(text_config=text, vision_config=text | {"image_size": 8, "patch_size": 4})
+    with pytest.raises(InputError, match="the architecture `clip` cannot be run without padding"):
+        layer_stack(CLIPModel(config))
 
 
 @pytest.mark.parametrize("model_type", ["modernbert", "nomic_bert"])
