@@ -75,7 +75,7 @@ class Corpus:
         texts = StoredTexts.of(self.texts)
         labels = json.dumps([self.labels.names, self.labels.low, self.labels.ordered])
         total = hashlib.blake2b(labels.encode(), digest_size=16)
-        pairs = texts.pairs if texts.pairs is not None and texts.paired.any() else Strings.empty(0)
+        pairs = texts.pairs if texts.pairs is not None and texts.paired.any() else Strings.of(())
         for strings in (texts.texts, pairs, Strings.of(self.groups)):
             total.update(len(strings).to_bytes(8, "little"))
             total.update(strings.sizes.tobytes())
@@ -96,7 +96,8 @@ class Corpus:
             file.attrs.update({"low": self.labels.low, "ordered": self.labels.ordered})
             _write_strings(file, "label_names", Strings.of(self.labels.names))
             _write_strings(file, "texts", texts.texts)
-            _write_strings(file, "pairs", Strings.empty(len(texts)) if texts.pairs is None else texts.pairs)
+            if texts.pairs is not None:
+                _write_strings(file, "pairs", texts.pairs)
             file["paired"] = texts.paired
             _write_strings(file, "groups", Strings.of(self.groups))
             for name in _ARRAYS:
@@ -138,7 +139,7 @@ class Corpus:
     @classmethod
     def _read(cls, file: h5py.File, data: mmap.mmap) -> Corpus:
         paired = file["paired"][()]
-        pairs = _read_strings(file, "pairs", data) if paired.any() else None
+        pairs = _read_strings(file, "pairs", data) if "pairs" in file else None
         names = tuple(_read_strings(file, "label_names", data))
         return cls(
             name=str(file.attrs["name"]),

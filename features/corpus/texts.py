@@ -47,12 +47,6 @@ class Strings(Sequence[str]):
         end = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
         return cls(b"".join(encoded), end[:-1], end[1:])
 
-    @classmethod
-    def empty(cls, count: int) -> Strings:
-        """So many empty strings."""
-        nothing = np.zeros(count, np.int64)
-        return cls(b"", nothing, nothing)
-
     @property
     def sizes(self) -> npt.NDArray[np.int64]:
         """Bytes of each string, (U,) int64."""

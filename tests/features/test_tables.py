@@ -4,6 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from features.corpus.ingest import STRAY_QUOTE, Columns, Ingested, Reject, SplitPlan, ingest
 from features.corpus.labels import rating_labels
@@ -115,6 +117,25 @@ def test_a_stray_row_keeps_what_its_line_says(tmp_path: Path) -> None:
         RawRow(2, 3, ("4", '"two'), stray=True),
         RawRow(3, 4, ("3", "three")),
     ]
+
+
+@given(st.text('ab5",\n\r ', min_size=1, max_size=60), st.booleans())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_letter_of_a_file_stands_in_one_row(tmp_path: Path, content: str, labels: bool) -> None:
+    """However quotes, commas and line ends fall, no letter is lost or read twice, and lines only go up."""
+    path = tmp_path / "any.csv"
+    path.write_text(content, "utf-8", newline="")
+    try:
+        table = Table(path, TableFormat(header=False))
+    except InputError:
+        assert not content.strip("\r\n")
+        return
+    rows = list(table.rows((lambda fields: fields[0].strip() == "5") if labels else None))
+    read = "".join(field for row in rows for field in row.fields)
+    assert [letter for letter in read if letter in "ab5"] == [letter for letter in content if letter in "ab5"]
+    assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+    lines = [row.line for row in rows]
+    assert lines == sorted(set(lines))
 
 
 def test_two_columns_of_one_name_are_refused_where_one_is_asked_for(tmp_path: Path) -> None:
