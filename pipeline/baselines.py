@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from pipeline.project.stage import log, run_stage
 from features.corpus.corpus import Corpus
 from pipeline.evaluation.metrics import Metrics, measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.project import layout
 from pipeline.project.files import read_result, require_corpus, write_result
-from pipeline.project.stage import log, run_stage
 
 _STRENGTHS = (
     1.0,

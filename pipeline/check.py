@@ -6,9 +6,9 @@ and delete what a name with `..` leads to. So every stage waits for this one.
 
 from __future__ import annotations
 
+from pipeline.project.stage import guard
 from pipeline.project import layout
 from pipeline.project.params import load_params
-from pipeline.project.stage import guard
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from copy import copy
 
 import numpy as np
 
+from pipeline.project.stage import log, run_stage
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from heads.parts.base import Head, head_class
@@ -25,7 +26,6 @@ from pipeline.project import layout
 from pipeline.project.files import read_result, write_json, write_result
 from pipeline.project.origin import CachedEncoder, origin, require_same
 from pipeline.project.params import Params, RunParams, load_params
-from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
 from pipeline.training.fits import DivergedError
 from pipeline.training.start import encoder_top

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from pipeline.project.stage import log, run_stage
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from features.words import Segmenter, read_stop_words, segmenter
@@ -22,7 +23,6 @@ from pipeline.project import layout
 from pipeline.project.files import read_arrays, read_result, require_corpus, write_arrays, write_result
 from pipeline.project.origin import open_cache
 from pipeline.project.params import TsneParams, WordsParams, load_params
-from pipeline.project.stage import log, run_stage
 
 
 def main(name: str) -> None:

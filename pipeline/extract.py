@@ -6,6 +6,7 @@ import os
 
 from tqdm import tqdm
 
+from pipeline.project.stage import log, run_stage
 from features.corpus.corpus import Corpus
 from features.encoder.device import give_products_to_half
 from features.encoder.encoder import Encoder, EncoderSpec
@@ -17,7 +18,6 @@ from pipeline.project import layout
 from pipeline.project.files import write_result
 from pipeline.project.origin import CachedEncoder
 from pipeline.project.params import CorpusParams, Params, load_params
-from pipeline.project.stage import log, run_stage
 
 
 def encoder_spec(params: Params, corpus: CorpusParams) -> EncoderSpec:

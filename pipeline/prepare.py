@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.project.stage import log, run_stage
 from features.corpus.ingest import STRAY_QUOTE, Ingested, Reject, SplitPlan, ingest
 from features.corpus.labels import LabelMap, class_labels, rating_labels
 from features.corpus.rows import Columns
@@ -20,7 +21,6 @@ from features.errors import InputError
 from pipeline.project import layout
 from pipeline.project.files import write_result
 from pipeline.project.params import CorpusParams, load_params
-from pipeline.project.stage import log, run_stage
 
 _SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
 

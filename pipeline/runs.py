@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.project.stage import guard
 from pipeline.project import layout
 from pipeline.project.files import write_json
 from pipeline.project.params import load_params
-from pipeline.project.stage import guard
 
 
 def main() -> None:

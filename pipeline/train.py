@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.project.stage import log, run_stage
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from heads.parts.base import head_class
@@ -19,7 +20,6 @@ from pipeline.project.files import write_result
 from pipeline.project.layout import RunFolder
 from pipeline.project.origin import origin
 from pipeline.project.params import Params, RunParams, load_params
-from pipeline.project.stage import log, run_stage
 from pipeline.training.data import HeadData, open_data
 from pipeline.training.fits import DivergedError, Epoch, Fit
 from pipeline.training.start import Untrained, untrained

@@ -156,6 +156,15 @@ def test_dynamic_loading_is_known() -> None:
         assert reached <= {"heads/parts/base.py", "pipeline/report/rendering.py"}
 
 
+def test_stages_set_up_the_process_first() -> None:
+    """A stage imports `pipeline.project.stage` before anything of the project that loads torch."""
+    for stage in stages().values():
+        names = [name for node in tree(module_of(stage)).body for name in imported(node)]
+        ours = [name for name in names if name.split(".")[0] in PACKAGES]
+        assert ours[0] == "pipeline.project.stage", stage["cmd"]
+        assert not {name.split(".")[0] for name in names[: names.index(ours[0])]} & {"torch", "sklearn"}
+
+
 def test_dvc_yaml_is_written_by_hand() -> None:
     """The table of contents stays short enough to be read."""
     assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) < 260

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pipeline.project.stage import guard, log
 from features.errors import InputError
 from heads.parts.options import HeadError
-from pipeline.project.stage import guard, log
 
 _PORT = 8642
 

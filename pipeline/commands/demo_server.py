@@ -25,8 +25,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.commands.demo_runs import RunService
 from pipeline.project.stage import log
+from pipeline.commands.demo_runs import RunService
 
 ADDRESS = "127.0.0.1"
 BODY = 256 * 1024  # bytes of a request that are read; more is refused

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.project.stage import guard, log
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from heads.parts.options import HeadError
@@ -31,7 +32,6 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation
 from pipeline.project import layout
 from pipeline.project.files import read_result
-from pipeline.project.stage import guard, log
 
 if TYPE_CHECKING:
     from pipeline.commands.predictor import Parts

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from pipeline.project.stage import guard, log
 from features.errors import InputError
 from pipeline.commands.presets import Download, Preset, load_preset, preset_names
 from pipeline.commands.unpacking import unpack
-from pipeline.project.stage import guard, log
 
 _STAGING = ".fetching"  # kept after a failure, so that what has come need not come again
 _UNPACKED = "unpacked"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.project.stage import guard, log
 from features.corpus.corpus import Corpus
 from features.corpus.texts import Text
 from features.errors import InputError
@@ -28,7 +29,6 @@ from pipeline.evaluation.results import Fidelity
 from pipeline.project import layout
 from pipeline.project.files import write_result
 from pipeline.project.params import load_params
-from pipeline.project.stage import guard, log
 
 if TYPE_CHECKING:
     from features.encoder.encoder import Encoder

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.project.stage import guard
 from pipeline.commands.entry import Entry
 from pipeline.commands.presets import load_preset, preset_names
 from pipeline.commands.proposal import propose
 from pipeline.commands.roles import Roles, assign_roles
 from pipeline.commands.table_profile import Profile, profile
 from pipeline.project.params import PARAMS, load_params
-from pipeline.project.stage import guard
 
 _EXCERPT = 60  # characters of an example
 _SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from pipeline.project.stage import guard, log
 from features.corpus.corpus import Corpus
 from features.corpus.labels import Labels
 from features.corpus.splits import SPLITS
@@ -51,7 +52,6 @@ from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import decode
 from pipeline.project import layout
 from pipeline.project.params import PaddingParams, Params, TrainingParams, load_params
-from pipeline.project.stage import guard, log
 from pipeline.training.data import HeadBatch, HeadData, Selection
 from pipeline.training.training import fit_head, score
 

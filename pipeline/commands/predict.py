@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from pipeline.project.stage import guard, log
 from features.corpus.labels import Labels
 from features.corpus.rows import clean_text
 from features.corpus.tables import RawRow, Table, TableFormat
@@ -29,7 +30,6 @@ from features.errors import InputError
 from heads.parts.options import HeadError
 from pipeline.commands.prediction import Prediction
 from pipeline.evaluation.attention import WordAttention
-from pipeline.project.stage import guard, log
 
 if TYPE_CHECKING:
     from pipeline.commands.exported import ExportedRun

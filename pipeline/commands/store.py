@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.project.stage import guard
 from features.corpus.corpus import Corpus
 from features.errors import InputError
 from features.store.cost import LEDGER, readable_bytes
@@ -21,7 +22,6 @@ from features.store.shards import SHARDS, Shard, ShardError, read_shard
 from features.store.store import MANIFEST, QUARANTINE, encoder_folders, scan, shard_files, text_digests
 from pipeline.project import layout
 from pipeline.project.params import CorpusParams, Params, load_params
-from pipeline.project.stage import guard
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,11 @@ from collections.abc import Callable, Sequence
 
 from features.errors import InputError
 
+# Threads that wait for work sleep. By default they spin for it: on a machine whose processors are shared a
+# training then takes two to three times as long, its own threads being in each other's way. It is read when
+# torch is loaded, which is why stages import this module before all others of the project.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 log = logging.getLogger("encode-once")
 
 

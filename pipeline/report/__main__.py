@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from pipeline.project.stage import guard, log
 from features.errors import InputError
 from pipeline.project import layout
 from pipeline.project.params import load_params
-from pipeline.project.stage import guard, log
 from pipeline.report.rendering import write_page
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.project.stage import guard
 from features.errors import InputError
 from pipeline import check
 from pipeline.project import layout
 from pipeline.project.params import Params, load_params
-from pipeline.project.stage import guard
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.project.stage import run_stage
 from features.corpus.corpus import Corpus
 from features.store.extraction import ExtractionSummary, extract
 from pipeline.prepare import main
 from pipeline.project import layout
-from pipeline.project.stage import run_stage
 from tests.features.fake_encoder import FakeEncoder
 
 PARAMS = """

@@ -4,9 +4,9 @@ import errno
 
 import pytest
 
+from pipeline.project.stage import guard, run_stage
 from features.errors import InputError
 from heads.parts.options import HeadError
-from pipeline.project.stage import guard, run_stage
 
 
 @pytest.mark.parametrize("error", [InputError("no such\n thing"), HeadError("no such thing")])
