@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ from pipeline.commands.prediction import Prediction
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation
 from pipeline.project import layout
-from pipeline.project.files import read_result
+from pipeline.project.files import read_result, require_corpus, write_result
+from pipeline.project.origin import require_same
 
 if TYPE_CHECKING:
     from pipeline.commands.predictor import Parts
@@ -85,6 +87,10 @@ def _write(name: str, folder: Path, rows: int) -> Check:
     run = params.run(name)
     stored = Predictions.load(params.folder(name).evaluation / f"predictions-{run.seeds[0]}.h5")
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
+    evaluation = read_result(params.folder(name).evaluation / "evaluation.json", Evaluation)
+    if evaluation.origin is not None:
+        require_same(f"the head of run {name!r}", parts.config.origin, evaluation.origin)
+        require_corpus(params.folder(name).evaluation, evaluation.origin.corpus, corpus.digest)
     log.info("%s: drawing the graph", name)
     config = write_model(name, parts, folder)
     log.info("%s: running it over the test split", name)
@@ -95,9 +101,8 @@ def _write(name: str, folder: Path, rows: int) -> Check:
             f"{LABELS:.0%} of other labels and a mean of {MEAN}: run `dvc repro` so that head and stored "
             f"predictions are of one training"
         )
-    config = config.model_copy(update={"check": check})
-    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", "utf-8")
-    evaluation = read_result(params.folder(name).evaluation / "evaluation.json", Evaluation)
+    config = replace(config, check=check)
+    write_result(folder / CONFIG, config)
     (folder / "README.md").write_text(model_card(config, evaluation, parts.encoder.folder), "utf-8")
     return check
 
@@ -116,7 +121,7 @@ def write_model(name: str, parts: Parts, folder: Path) -> ExportConfig:
         head=parts.config.head,
         task=parts.config.task,
         ordered=parts.labels.ordered,
-        labels={value: parts.labels.name(value) for value in parts.labels.values},
+        labels={str(value): parts.labels.name(value) for value in parts.labels.values},
         encoder=spec.model,
         revision=spec.revision,
         layers=parts.config.layers,
@@ -128,7 +133,7 @@ def write_model(name: str, parts: Parts, folder: Path) -> ExportConfig:
         digests={path.name: digest(path) for path in sorted(folder.iterdir()) if path.is_file()},
         check=None,
     )
-    (folder / CONFIG).write_text(config.model_dump_json(indent=2), "utf-8")
+    write_result(folder / CONFIG, config)
     return config
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from features.corpus.labels import Labels
 from features.corpus.texts import Text
@@ -18,6 +18,7 @@ from features.errors import InputError
 from features.words import Segmenter, segmenter
 from pipeline.commands.prediction import Prediction, cleaned_texts, make_predictions
 from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
+from pipeline.project.files import read_result
 
 MODEL, TOKENIZER, CONFIG, DICTIONARY = "model.onnx", "tokenizer.json", "config.json", "dictionary.txt"
 LABELS = 0.01  # share of the rows that may get another label, as near ties do; one row always may
@@ -26,7 +27,8 @@ _FIELDS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_i
 _BATCH = 32
 
 
-class Check(BaseModel):
+@dataclass(frozen=True)
+class Check:
     """How an exported model compares with the predictions that `evaluate` stored.
 
     The two never agree to the last digit. The stored answers come from vectors that were computed with
@@ -37,8 +39,6 @@ class Check(BaseModel):
     largest, mean: over rows, of the largest difference of a probability; of the value for a regressor.
     what: which of the two.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     rows: int
     of: int
@@ -60,10 +60,11 @@ class Check(BaseModel):
         )
 
 
-class ExportConfig(BaseModel):
+@dataclass(frozen=True)
+class ExportConfig:
     """`config.json` of an exported folder.
 
-    labels: name of each label value, in ascending order. ordered: whether they are ratings.
+    labels: label value, as a string that JSON can have for a key, to name. ordered: whether they are ratings.
     encoder, revision, layers, max_length: what was exported of which encoder.
     language: of the texts, by which words are told apart. paired: whether texts have a second part.
     inputs, outputs: names of the graph's tensors.
@@ -71,13 +72,11 @@ class ExportConfig(BaseModel):
     check: None only until the model was compared.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     run: str
     head: str
     task: str
     ordered: bool
-    labels: dict[int, str]
+    labels: dict[str, str]
     encoder: str
     revision: str | None
     layers: tuple[int, ...]
@@ -111,9 +110,8 @@ class ExportedRun:
         self._folder = folder
         config = self._config = _read_config(folder)
         self.run, self.paired = config.run, config.paired
-        self.labels = Labels(
-            tuple(config.labels[value] for value in sorted(config.labels)), min(config.labels), config.ordered
-        )
+        values = sorted(map(int, config.labels))
+        self.labels = Labels(tuple(config.labels[str(k)] for k in values), values[0], config.ordered)
         for name, expected in config.digests.items():
             if not (folder / name).is_file() or digest(folder / name) != expected:
                 raise InputError(
@@ -189,9 +187,10 @@ class ExportedRun:
 
 def _read_config(folder: Path) -> ExportConfig:
     try:
-        return ExportConfig.model_validate_json((folder / CONFIG).read_bytes())
-    except (OSError, ValidationError):
+        return read_result(folder / CONFIG, ExportConfig)
+    except InputError as error:
+        found = str(error).partition("; ")[0]
         raise InputError(
-            f"{folder} is no folder that `python -m pipeline export RUN` wrote, or an earlier version of it "
-            f"did; export the run again, or give the name of a run in params.yaml"
+            f"{folder} is no folder that `python -m pipeline export RUN` wrote ({found}); export the run "
+            f"again, or give the name of a run in params.yaml"
         ) from None

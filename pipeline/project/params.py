@@ -238,16 +238,6 @@ class AttentionParams(_Model):
     seed: Seed = 13
 
 
-class PaddingParams(_Model):
-    """What `pipeline.commands.padding` measures on a corpus; without `encoders` the corpus's own."""
-
-    encoders: list[str] | None = Field(default=None, min_length=1)
-    texts: Positive = 1000
-    batch_size: Positive = 32
-    rounds: Positive = 3
-    seed: Seed = 13
-
-
 class Params(_Model):
     """The whole file."""
 
@@ -256,7 +246,6 @@ class Params(_Model):
     runs: dict[Name, RunParams]
     training: TrainingParams
     attention: AttentionParams
-    padding: dict[Name, PaddingParams] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> Params:
@@ -278,10 +267,6 @@ class Params(_Model):
                         f"caches {cached}; add it there"
                     )
             self.training_of(name)
-        for name, padding in self.padding.items():
-            _known(name, self.corpora, f"padding.{name}", "corpora")
-            for encoder in padding.encoders or []:
-                _known(encoder, self.encoders, f"padding.{name}.encoders", "encoders")
         return self
 
     def training_of(self, run: str) -> TrainingParams:

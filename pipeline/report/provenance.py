@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from pipeline.evaluation.padding import read_padding
 from pipeline.evaluation.results import read_fidelity
 from pipeline.project import layout
 from pipeline.project.params import Params
@@ -66,6 +67,8 @@ def digests(results: CorpusResults) -> tuple[Fact, ...]:
         Fact("arithmetic", f"{manifest.precision}; tokens at rest: {manifest.tokens}", code=False),
         *(Fact("fidelity of the cache", found.line, code=False)
           for found in (read_fidelity(results.name),) if found),
+        *(Fact("padding", found.line, code=False)
+          for found in (read_padding(results.name),) if found),
         *(Fact(f"head weights of {run.name} (SHA-256)", digest) for run in results.runs
           if (digest := _head_digest(run.folder.head(run.params.seeds[0])))),
     )  # fmt: skip

@@ -95,14 +95,15 @@ def test_predict_takes_an_exported_folder_and_imports_no_torch(exported: Path, t
     assert [row.fields[2] for row in Table(tmp_path / "out.csv", TableFormat()).rows()] == [label, ""]
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "config.json"])
 def test_an_exported_file_that_changed_is_refused(exported: Path, tmp_path: Path, name: str) -> None:
     """One flipped bit, or a file that is gone, ends in one line that says to export again."""
     folder = shutil.copytree(exported / "films-linear", tmp_path / "copy")
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.raises(InputError, match=rf"{name} is missing or is not the file .*export films-linear"):
+    says = r"config\.json is damaged" if name == "config.json" else rf"{name} is missing or is not the file"
+    with pytest.raises(InputError, match=rf"{says}.*export (the run again|films-linear)"):
         ExportedRun(folder)
     (folder / name).unlink()
     with pytest.raises(InputError, match=rf"{name} is missing"):

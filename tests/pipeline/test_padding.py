@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from features.corpus.corpus import Corpus
-from features.encoder.padding import STRATEGIES, PaddingCost, Strategy
+from features.encoder.padding import STRATEGIES, PaddingCost, PaddingRun
 from features.errors import InputError
 from pipeline.commands import padding
-from pipeline.commands.padding import SampleData, draw_sample
-from pipeline.commands.padding_results import (
-    MEASURES,
-    EncoderFacts,
-    HeadFigures,
-    PaddingLine,
-    PaddingReport,
-    speedups,
-)
+from pipeline.commands.padding import COLUMNS, draw_sample, judge
+from pipeline.evaluation.padding import PaddingResult, read_padding
 from pipeline.project import layout
-from pipeline.project.params import TrainingParams
+from pipeline.project.files import read_result
 from tests.features.tiny_models import write_tiny
-
-
-def padding_cost(strategy: Strategy, samples: float) -> PaddingCost:
-    """A cost of which only the rate matters."""
-    return PaddingCost(strategy, 1.0, samples, 1.0, 1.0, 0.0, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +39,36 @@ def written(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_encoder_meets_every_strategy(written: Path) -> None:
     """The JSON holds a line for each, with times, useful shares and equal vectors."""
-    report = json.loads((written / "padding.json").read_text("utf-8"))
-    assert [(line["encoder"], line["cost"]["strategy"]) for line in report["lines"]] == [
+    result = read_result(written / "padding.json", PaddingResult)
+    assert [(line.encoder, line.strategy) for line in result.lines] == [
         (encoder, strategy) for encoder in ("en", "small") for strategy in STRATEGIES
     ]
-    assert [encoder["architecture"] for encoder in report["encoders"]] == ["bert", "distilbert"]
-    assert report["train"] + report["validation"] + report["held_out"] == report["texts"]
-    for line in report["lines"]:
-        cost, head = line["cost"], line["head"]
-        assert cost["lowest_cosine"] > 0.999
-        assert 0 < cost["useful"] <= 1
-        assert cost["samples"] == pytest.approx(report["texts"] / cost["seconds"])
-        assert 0 <= head["f1"] <= 1
-        assert head["loss"] > 0
+    assert [encoder.architecture for encoder in result.encoders] == ["bert", "distilbert"]
+    for line in result.lines:
+        assert line.lowest_cosine > 0.999
+        assert 0 < line.useful <= 1
+        assert line.samples == pytest.approx(result.texts / line.seconds)
+        assert 0 <= line.f1 <= 1
+        assert line.loss > 0
 
 
 def test_strategies_agree_about_the_head(written: Path) -> None:
     """Vectors equal but for rounding give heads of the same accuracy."""
-    lines = json.loads((written / "padding.json").read_text("utf-8"))["lines"]
+    result = read_result(written / "padding.json", PaddingResult)
     for encoder in ("en", "small"):
-        of_one = [line["head"]["accuracy"] for line in lines if line["encoder"] == encoder]
-        assert max(of_one) - min(of_one) <= 0.1 + 1e-9  # one of a few rows
+        of_one = [line.accuracy for line in result.lines if line.encoder == encoder]
+        assert max(of_one) - min(of_one) <= 1 / result.held_out + 1e-9  # one of a few rows
+
+
+def test_the_report_reads_what_was_measured(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says how many times as fast packed batches are; without a measurement there is none."""
+    monkeypatch.setattr(layout, "padding_folder", lambda name: written.parent / name)
+    found = read_padding("films")
+    assert found is not None
+    packed = [found.speedup(line) for line in found.lines if line.strategy == "packed"]
+    assert f"{packed[0]:.1f} times as fast with en and {packed[1]:.1f} times as fast with small" in found.line
+    assert {found.speedup(line) for line in found.lines if line.strategy == "static"} == {1.0}
+    assert read_padding("news") is None
 
 
 def test_the_table_is_written_for_spreadsheets_and_for_people(written: Path) -> None:
@@ -80,7 +76,7 @@ def test_the_table_is_written_for_spreadsheets_and_for_people(written: Path) -> 
     with (written / "padding.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * len(STRATEGIES)
-    assert set(rows[0]) == {"encoder", "padding", *(measure.key for measure in MEASURES)}
+    assert set(rows[0]) == {"encoder", "strategy", "fit", *(column.field for column in COLUMNS)}
     page = (written / "padding.html").read_text("utf-8")
     assert page.count('<tr><th scope="row">small') == len(STRATEGIES) + 1
     assert "steps/s" in page
@@ -97,64 +93,42 @@ def test_an_unknown_encoder_ends_in_one_line(project: Path, capsys: pytest.Captu
     assert "en, zh" in said
 
 
-def test_a_sample_keeps_the_shares_of_the_splits(project: Path) -> None:
-    """Half of what may be learned from holds half of each split, each row with its own text and label."""
+def test_a_sample_is_of_training_rows_alone(project: Path) -> None:
+    """However many are asked for, no test or validation row is drawn, each with its own text and label."""
     corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
-    usable = {split: len(corpus.rows(split)) for split in ("train", "validation")}
-    sample = draw_sample(corpus, sum(usable.values()) // 2, seed=1)
-    known = {
-        corpus.texts[int(text)]: int(label) for text, label in zip(corpus.text, corpus.label, strict=True)
-    }
-    assert [known[text] for text in sample.texts] == sample.label.tolist()
-    found = {part: len(rows) for part, rows in sample.rows.items()}
-    assert found["train"] + found["held_out"] == pytest.approx(usable["train"] / 2, abs=1)
-    assert found["validation"] == pytest.approx(usable["validation"] / 2, abs=1)
-    everything = np.concatenate(list(sample.rows.values()))
-    assert sorted(everything.tolist()) == list(range(len(sample.texts)))
-
-
-def test_no_test_row_is_in_a_sample(project: Path) -> None:
-    """However many are asked for, none is of the test split, and none that is held out is learned from."""
-    corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
+    train = corpus.rows("train")
     sample = draw_sample(corpus, 10 * len(corpus), seed=1)
-    kept = {corpus.texts[int(text)] for text in corpus.text[corpus.rows("test")]}
-    assert not kept & set(sample.texts)
-    held, learned = ({sample.texts[row] for row in sample.rows[part]} for part in ("held_out", "train"))
-    assert held
+    known = {corpus.texts[int(corpus.text[row])]: int(corpus.label[row]) for row in train}
+    assert len(sample.texts) == len(train)
+    assert [known[text] for text in sample.texts] == sample.label.tolist()
+    assert len(draw_sample(corpus, 9, seed=1).texts) == 9
+
+
+def test_no_held_out_text_is_learned_from(project: Path) -> None:
+    """A fifth of the texts is held out with all their rows."""
+    corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
+    sample = draw_sample(corpus, len(corpus), seed=1)
+    held = {text for text, out in zip(sample.texts, sample.held_out, strict=True) if out}
+    learned = {text for text, out in zip(sample.texts, sample.held_out, strict=True) if not out}
+    assert len(held) == round(0.2 * len(held | learned))
     assert not held & learned
 
 
-def test_a_sample_too_small_for_a_split_is_refused(project: Path) -> None:
-    """The error names the part that would be empty."""
+def test_a_sample_too_small_for_a_head_is_refused(project: Path) -> None:
+    """The error says that a larger sample is needed."""
     corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
-    with pytest.raises(InputError, match="holds no held-out row"):
+    with pytest.raises(InputError, match="give a larger --texts"):
         draw_sample(corpus, 2, seed=1)
 
 
-def test_a_head_learns_from_vectors_in_memory(project: Path) -> None:
+def test_a_head_is_judged_by_what_its_vectors_say(project: Path) -> None:
     """Vectors that spell the label out give a perfect head; vectors without a signal do not."""
     corpus = Corpus.load(layout.corpus_folder("films") / "corpus.h5")
     sample = draw_sample(corpus, len(corpus), seed=1)
-    draw = np.random.default_rng(0)
-    noise = draw.normal(size=(len(sample.texts), 5)).astype(np.float32)
-    told = noise + 9 * np.eye(5, dtype=np.float32)[sample.label]
-    figures = [
-        padding.train_head(sample, SampleData(sample, vectors), TrainingParams(), 13)
-        for vectors in (told, noise)
-    ]
-    assert figures[0].accuracy == 1
-    assert figures[0].loss < figures[1].loss
-    assert figures[1].accuracy < 1
-
-
-def test_speed_is_given_as_a_multiple_of_static_padding() -> None:
-    """Each encoder has its own static run to be compared with."""
-    head = HeadFigures(0.5, 0.5, 0.5, 0.5, 1.0, 0.1)
-    lines = tuple(
-        PaddingLine(name, padding_cost(strategy, rate), head)
-        for name, static, packed in (("a", 10.0, 40.0), ("b", 1.0, 2.0))
-        for strategy, rate in zip(STRATEGIES[::3], (static, packed), strict=True)
-    )
-    facts = tuple(EncoderFacts(name, name, "bert", 1, 1, 1, "cpu", "float32", 1, 1.0) for name in "ab")
-    report = PaddingReport("films", 3, 1, 1, 1, 8, 4, 1, 13, facts, lines)
-    assert speedups(report) == {"a": {"static": 1.0, "packed": 4.0}, "b": {"static": 1.0, "packed": 2.0}}
+    noise = np.random.default_rng(0).normal(size=(len(sample.texts), 2, 5)).astype(np.float32)
+    told = noise + 9 * np.eye(5, dtype=np.float32)[sample.label][:, None]
+    cost = PaddingCost("packed", 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+    perfect, poor = (judge("en", PaddingRun(cost, vectors), sample) for vectors in (told, noise))
+    assert perfect.accuracy == 1
+    assert perfect.loss < poor.loss
+    assert poor.accuracy < 1
