@@ -97,7 +97,7 @@ def _run(given: argparse.Namespace) -> None:
     write_result(folder / "padding.json", result)
     rows = [list(asdict(line).values()) for line in lines]
     write_csv(folder / "padding.csv", list(asdict(lines[0])), rows)
-    page = render("padding.html", ("sort.js",), result=result, columns=COLUMNS, strategies=ABOUT)
+    page = render("padding.html", ("sort",), result=result, columns=COLUMNS, strategies=ABOUT)
     write_page(folder / "padding.html", page)
     log.info("%s: %s; see %s", given.corpus, result.line, folder / "padding.html")
 

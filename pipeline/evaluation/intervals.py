@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from pipeline.evaluation.metrics import Floats, Headline, accuracy_of, confusion
 from pipeline.evaluation.predictions import Predictions
+from pipeline.project.files import Figure
 
 _RESAMPLES = 4000
 _ERROR = 0.05
@@ -33,9 +34,9 @@ Verdict = Literal["better", "worse", "cannot tell"]
 class Interval:
     """A figure with its interval, at 95 % unless it is one of several comparisons."""
 
-    value: float
-    low: float
-    high: float
+    value: Figure
+    low: Figure
+    high: Figure
 
 
 @dataclass(frozen=True)

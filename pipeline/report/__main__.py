@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pipeline.project.stage import guard, log
 from features.errors import InputError
 from pipeline.project import layout
+from pipeline.project.files import read_result, write_result
 from pipeline.project.params import load_params
 from pipeline.report.rendering import write_page
 
@@ -40,18 +41,20 @@ def write_corpus_page(name: str) -> None:
     page, front = corpus_page(gather(name, params), params)
     path = layout.REPORTS / f"{name}.html"
     write_page(path, page)
-    write_page(layout.front_file(name), front.model_dump_json(indent=1) + "\n")
+    write_result(layout.front_file(name), front)
     log.info("%s: %s, %.1f MB", name, path, len(page) / 1e6)
 
 
 def write_front_page() -> None:
     """Write `index.html` over all corpora of `params.yaml`, from what their reports left."""
     from pipeline.report.encoders import front_page
-    from pipeline.report.front import read_front
+    from pipeline.report.front import Front
 
     params = load_params()
     path = layout.REPORTS / "index.html"
-    write_page(path, front_page([read_front(name) for name in params.corpora], params))
+    write_page(
+        path, front_page([read_result(layout.front_file(name), Front) for name in params.corpora], params)
+    )
     log.info("open %s", path)
 
 

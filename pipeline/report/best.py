@@ -63,7 +63,7 @@ def best_of(results: CorpusResults) -> Best | None:
     if run is None:
         return None
     headline = results.headline
-    figure = over_seeds([headline.read(seed.metrics) for seed in run.evaluation.seeds])
+    figure = over_seeds([headline.read(metrics) for metrics in run.metrics])
     return Best(run, headline_interval(run.predictions, headline), figure, contests(results, run))
 
 

@@ -18,9 +18,9 @@ from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.explore import WordList, count_words, find_words
 from pipeline.report.charts import group_map
-from pipeline.report.panels import Panel, Side, panels_of
 from pipeline.report.results import CorpusResults
-from pipeline.report.tables import Cell, Column, metric_columns, run_cell
+from pipeline.report.sides import Panel, panels
+from pipeline.report.tables import Cell, Column, cells, metric_columns
 from pipeline.report.words import Cloud, clouds
 
 _OTHERS = 2000  # points of other groups that are drawn
@@ -118,17 +118,16 @@ def group_case(results: CorpusResults) -> Case | None:
     inside = corpus.group[results.map_rows] == code
     test = corpus.rows("test")
     here = test[corpus.group[test] == code]
-    sides = [Side(run.name, run.kind, run.evaluation.decoding, part(run.predictions, here))
-             for run in results.runs]  # fmt: skip
-    columns = tuple(column for column in metric_columns(results) if column.title in _SHOWN)
+    sides = {name: part(predictions, here) for name, predictions in results.sides().items()}
+    columns = metric_columns(results, *_SHOWN)
     return Case(
         name=name,
         rows=rows,
         mean=float(corpus.label[here].mean()) if results.ordered else float("nan"),
         mean_of_all=float(corpus.label[test].mean()) if results.ordered else float("nan"),
         columns=columns,
-        lines=(*_run_lines(results, here, columns), *_baseline_lines(results, here, code, columns)),
-        panels=panels_of(sides, corpus.labels),
+        lines=_lines(results, here, code, columns),
+        panels=panels(results, sides),
         words=case_words(results, code),
         map=_map(results, inside),
         points=int(inside.sum()),
@@ -159,31 +158,16 @@ def _code(name: str, corpus: Corpus) -> int:
     )
 
 
-def _run_lines(
-    results: CorpusResults, here: npt.NDArray[np.int64], columns: tuple[Column, ...]
-) -> list[CaseLine]:
+def _lines(
+    results: CorpusResults, here: npt.NDArray[np.int64], code: int, columns: tuple[Column, ...]
+) -> tuple[CaseLine, ...]:
+    """All runs, the baselines and the constant that knows the group on some rows, equal constants once."""
     lines = []
     for run in results.runs:
-        seeds = [part(predictions, here) for predictions in run.by_seed]
-        metrics = [measure(item, ordered=results.ordered) for item in seeds]
-        lines.append(
-            CaseLine(
-                run.name,
-                run.kind,
-                f"mean of {len(seeds)} seeds" if len(seeds) > 1 else run.params.head,
-                tuple(run_cell(column, metrics) for column in columns),
-                headline_interval(seeds[0], results.headline),
-            )
-        )
-    return lines
-
-
-def _baseline_lines(
-    results: CorpusResults, here: npt.NDArray[np.int64], code: int, columns: tuple[Column, ...]
-) -> list[CaseLine]:
-    """The corpus's baselines on these rows and the constant that knows the group, equal constants once."""
-    sides = [
-        (item.baseline.name, item.baseline.description, part(item.predictions, here))
+        about = f"mean of {len(run.by_seed)} seeds" if len(run.by_seed) > 1 else run.params.head
+        lines.append((run.name, run.kind, about, [part(predictions, here) for predictions in run.by_seed]))
+    baselines = [
+        (item.baseline.name, "baseline", item.baseline.description, [part(item.predictions, here)])
         for item in results.baselines
     ]
     corpus, labels = results.corpus, results.corpus.labels
@@ -193,17 +177,15 @@ def _baseline_lines(
         most = int(np.bincount(own - labels.low, minlength=labels.size).argmax()) + labels.low
         about = f"always {labels.name(most)} (most frequent in this group's training rows)"
         constant = constant_predictions(here, corpus.label[here], most, labels.low, labels.size)
-        sides.append(("group majority", about, constant))
-    different: dict[bytes, tuple[str, str, Predictions]] = {}
-    for side in sides:
-        different.setdefault(side[2].value.tobytes(), side)
-    return [
+        baselines.append(("group majority", "baseline", about, [constant]))
+    lines += {side[-1][0].value.tobytes(): side for side in reversed(baselines)}.values()
+    return tuple(
         CaseLine(
             name,
-            "baseline",
+            kind,
             about,
-            tuple(run_cell(column, [measure(item, ordered=results.ordered)]) for column in columns),
-            headline_interval(item, results.headline),
+            cells(columns, [measure(item, ordered=results.ordered) for item in seeds]),
+            headline_interval(seeds[0], results.headline),
         )
-        for name, about, item in different.values()
-    ]
+        for name, kind, about, seeds in lines
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pipeline.evaluation.intervals import Interval, Verdict, compare, headline_difference, verdict
-from pipeline.evaluation.metrics import HEADLINES, Headline
+from pipeline.evaluation.metrics import Headline
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project.params import Params
 from pipeline.report.charts import Point, Series, cost_chart
@@ -79,7 +79,7 @@ def _group(fronts: Sequence[Front], source: str) -> EncoderGroup:
         Member(front, tuple(figures.get(head) for head in heads))
         for front, figures in zip(fronts, by_head, strict=True)
     )
-    headline = HEADLINES[fronts[0].headline]
+    headline = fronts[0].headline
     return EncoderGroup(
         source, headline, members, heads, _duels(fronts, heads, headline), _encoder_chart(fronts, headline)
     )
@@ -122,8 +122,7 @@ def front_page(fronts: Sequence[Front], params: Params) -> str:
     """The page that lists the corpora."""
     return render(
         "index.html",
-        ("theme.js", "sort.js"),
+        ("theme", "sort"),
         fronts=fronts,
-        headlines={front.corpus: HEADLINES[front.headline] for front in fronts},
         encoders=encoder_groups(fronts, params),
     )

@@ -11,29 +11,27 @@ import numpy as np
 from markupsafe import Markup
 
 from pipeline.evaluation.intervals import Interval, headline_difference, headline_interval
-from pipeline.evaluation.metrics import Metrics
 from pipeline.report.charts import Point, Series, cost_chart
 from pipeline.report.rendering import thousands
 from pipeline.report.results import CorpusResults, RunResults
-from pipeline.report.tables import Over, mean_metrics, over_seeds
+from pipeline.report.tables import Cell, Column, cells, metric_columns
 
 
 @dataclass(frozen=True)
 class Size:
     """One run of a curve.
 
-    rows: training rows it learned from. headline: over seeds; interval: of the first seed.
-    points: the headline figure of each seed.
+    rows: training rows it learned from. cells: figures over seeds.
+    interval: of the headline figure, first seed; points: that figure of each seed.
     gain: the headline figure minus that of the size below, first seeds, paired; None for the smallest.
     seconds, step_seconds: training in all and for one batch, means over seeds.
     """
 
     run: str
     rows: int
-    headline: Over
+    cells: tuple[Cell, ...]
     interval: Interval
     points: tuple[float, ...]
-    metrics: Metrics
     gain: Interval | None
     seconds: float
     step_seconds: float
@@ -60,6 +58,11 @@ def learning_curves(results: CorpusResults) -> tuple[LearningCurve, ...]:
         for family in families.values()
         if len(family) > 1
     )
+
+
+def learning_columns(results: CorpusResults) -> tuple[Column, ...]:
+    """The figures of each size."""
+    return metric_columns(results, "accuracy", "macro P", "macro R", "macro F1")
 
 
 def _configuration(run: RunResults) -> str:
@@ -91,15 +94,14 @@ def common_start(names: list[str]) -> str:
 
 def _size(run: RunResults, before: RunResults | None, results: CorpusResults) -> Size:
     headline, evaluation = results.headline, run.evaluation
-    points = tuple(headline.read(seed.metrics) for seed in evaluation.seeds)
+    points = tuple(headline.read(metrics) for metrics in run.metrics)
     fits = run.fits.values()
     return Size(
         run=run.name,
         rows=_rows(run, results),
-        headline=over_seeds(points),
+        cells=cells(learning_columns(results), run.metrics),
         interval=headline_interval(run.predictions, headline),
         points=tuple(point for point in points if not math.isnan(point)),
-        metrics=mean_metrics([seed.metrics for seed in evaluation.seeds]),
         gain=headline_difference(run.predictions, before.predictions, headline) if before else None,
         seconds=run.seconds,
         step_seconds=float(np.mean([1 / fit.steps_per_second for fit in fits])),

@@ -6,36 +6,21 @@ from typing import Any
 
 from pipeline.plots.style import label_colours
 from pipeline.project.params import Params
-from pipeline.report.best import best_of, training_cost_chart
+from pipeline.report.best import Best, best_of, training_cost_chart
 from pipeline.report.calibration import reliabilities, without_probabilities
 from pipeline.report.case import group_case
-from pipeline.report.changes import agreements, change_names, changes, mistakes, opening_change
 from pipeline.report.charts import loss_chart
 from pipeline.report.front import Front, front_of
-from pipeline.report.groups import group_tables
-from pipeline.report.learning import learning_chart, learning_curves
+from pipeline.report.learning import learning_chart, learning_columns, learning_curves
 from pipeline.report.maps import map_data
-from pipeline.report.panels import opening_pair, panels
 from pipeline.report.provenance import commands, corpus_yaml, digests, times, versions
 from pipeline.report.rendering import render
-from pipeline.report.results import CorpusResults, RunResults
-from pipeline.report.tables import (
-    decodings,
-    metric_columns,
-    runs_table,
-)
+from pipeline.report.results import CorpusResults
+from pipeline.report.sides import agreements, changes, mistakes, opening_change, opening_pair, panels
+from pipeline.report.tables import decodings, group_tables, metric_columns, runs_table
 from pipeline.report.words import clouds, shaded_texts
 
-_SCRIPTS = (
-    "theme.js",
-    "sort.js",
-    "choose.js",
-    "agree.js",
-    "changes.js",
-    "attention.js",
-    "drawing.js",
-    "map.js",
-)
+_SCRIPTS = ("theme", "sort", "choose", "agree", "changes", "attention", "drawing", "map")
 
 
 def corpus_page(results: CorpusResults, params: Params) -> tuple[str, Front]:
@@ -52,22 +37,22 @@ def corpus_page(results: CorpusResults, params: Params) -> tuple[str, Front]:
         best_name=best.name if best else None,
         headline=results.headline,
         yaml=corpus_yaml(results, params),
-        **_sections(results, best.run if best else None),
+        **_sections(results, best),
     )
     return page, front_of(results, best)
 
 
-def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]:
+def _sections(results: CorpusResults, best: Best | None) -> dict[str, Any]:
     """What the templates of the sections read, by the names they use."""
     labels, learning = results.corpus.labels, learning_curves(results)
     return {
         "summary": results.summary,
         "columns": metric_columns(results),
-        "lines": runs_table(results),
+        "lines": runs_table(results, metric_columns(results), results.runs),
         "cost": training_cost_chart(results),
         "losses": {run.name: loss_chart(run.name, run.first_fit) for run in results.runs},
-        "panels": panels(results),
-        "pair": opening_pair(results, best.name if best else None),
+        "panels": panels(results, results.sides("tfidf")),
+        "pair": opening_pair(results, best),
         "agreement": agreements(results),
         "decodings": decodings(results),
         "groups": group_tables(results),
@@ -78,9 +63,10 @@ def _sections(results: CorpusResults, best: RunResults | None) -> dict[str, Any]
         "clouds": clouds(results.words),
         "mistakes": mistakes(results),
         "changes": changes(results),
-        "change_names": change_names(results),
+        "change_names": tuple(results.sides("tfidf")),
         "change": opening_change(results, best, learning),
         "learning": learning,
+        "learning_columns": learning_columns(results),
         "learning_chart": learning_chart(results, learning),
         "reliabilities": reliabilities(results),
         "without_probabilities": without_probabilities(results),

@@ -25,7 +25,7 @@ _NONE = "–"
 
 def render(template: str, scripts: tuple[str, ...], **values: Any) -> str:
     """A complete page: the template with styles and the named scripts of `static/` inside it."""
-    sources = [_static(name) for name in scripts]
+    sources = [_static(f"{name}.js") for name in scripts]
     return (
         _environment()
         .get_template(template)

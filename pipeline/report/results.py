@@ -16,7 +16,7 @@ from features.store.identity import Manifest
 from features.store.index import Index
 from pipeline.baselines import Baseline, read_baselines
 from pipeline.evaluation.attention import Heatmaps
-from pipeline.evaluation.metrics import HEADLINES, Headline
+from pipeline.evaluation.metrics import HEADLINES, Headline, Metrics
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation
 from pipeline.explore import WordLists, read_map, read_words
@@ -54,6 +54,11 @@ class RunResults:
     def kind(self) -> str:
         """Its task's kind in words; the name of a task that the report does not know stands for itself."""
         return _KINDS.get(self.params.task, self.params.task)
+
+    @property
+    def metrics(self) -> list[Metrics]:
+        """Figures on test of each seed."""
+        return [seed.metrics for seed in self.evaluation.seeds]
 
     @property
     def predictions(self) -> Predictions:

@@ -1,13 +1,15 @@
-"""Tables of the report: every figure of every run over its seeds, the best run, decodings."""
+"""Tables of the report: every figure of every run over its seeds, by decoding, and by group."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.metrics import Metrics, RatingMetrics
+import numpy as np
+
+from pipeline.evaluation.metrics import Metrics, measure
+from pipeline.project.files import Figure
 from pipeline.report.rendering import number, percent, thousands
 from pipeline.report.results import BaselineResults, CorpusResults, RunResults
 
@@ -40,13 +42,46 @@ def over_seeds(figures: Sequence[float]) -> Over:
 
 @dataclass(frozen=True)
 class Column:
-    """A figure: short title, what it is, how it is written, and which way is better."""
+    """A figure: short title, what it is, the field of `Metrics` or `RatingMetrics`, and how it is written."""
 
     title: str
     about: str
-    read: Callable[[Metrics], float]
-    write: Callable[[float], str]
+    field: str
+    write: Callable[[float], str] = number
     higher: bool = True
+
+    def read(self, metrics: Metrics) -> float:
+        """The figure; NaN where it needs an order and labels have none."""
+        holder = metrics if hasattr(metrics, self.field) else metrics.rating
+        return float(getattr(holder, self.field, math.nan))
+
+
+_ACCURACY = Column("accuracy", "share of test rows whose label is predicted exactly", "accuracy", percent)
+_COMMON = (
+    Column("macro F1", "mean over labels of the F1 score; each label counts once", "f1_macro"),
+    Column("macro P", "mean over labels of the precision", "precision_macro"),
+    Column("macro R", "mean over labels of the recall", "recall_macro"),
+    Column("weighted F1", "mean F1, labels weighted by their rows", "f1_weighted"),
+    Column("weighted P", "mean precision, labels weighted by their rows", "precision_weighted"),
+    Column("weighted R", "mean recall, labels weighted by their rows", "recall_weighted"),
+    Column("MCC", "Matthews correlation: 0 is chance, 1 is perfect", "mcc"),
+)
+_ADJACENT = Column(
+    "±1", "share whose predicted rating, a whole number, misses by at most one", "adjacent_accuracy", percent
+)
+_ADJACENT_RAW = Column(
+    "±1 raw", "share whose value before rounding misses by at most 1.0; rounding widens that to 1.5",
+    "adjacent_raw", percent,
+)  # fmt: skip
+_QWK = Column("QWK", "Cohen's kappa with quadratic weights", "qwk")
+_RATINGS = (
+    _ADJACENT,
+    _ADJACENT_RAW,
+    Column("MAE", "mean absolute error of the value, in ratings", "mae", higher=False),
+    Column("RMSE", "root mean square error of the value", "rmse", higher=False),
+    _QWK,
+    Column("Spearman", "rank correlation of value and rating", "spearman"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +92,8 @@ class Cell:
     """
 
     text: str
-    value: float
-    best: bool
+    value: Figure
+    best: bool = False
     spread: str = ""
 
 
@@ -76,84 +111,56 @@ class Line:
     seconds: float
 
 
-def _rating(read: Callable[[RatingMetrics], float]) -> Callable[[Metrics], float]:
-    return lambda metrics: read(metrics.rating) if metrics.rating else math.nan
+def metric_columns(results: CorpusResults, *only: str) -> tuple[Column, ...]:
+    """The corpus's headline, accuracy, figures that need an order, and the rest; or those titled `only`."""
+    columns = (_ACCURACY, *(_RATINGS if results.ordered else ()), *_COMMON)
+    chosen = [column for column in columns if not only or column.title in (results.headline.title, *only)]
+    return tuple(sorted(chosen, key=lambda column: column.title != results.headline.title))
 
 
-_COMMON = (
-    Column("accuracy", "share of test rows whose label is predicted exactly", lambda m: m.accuracy, percent),
-    Column(
-        "macro F1", "mean over labels of the F1 score; each label counts once", lambda m: m.f1_macro, number
-    ),
-    Column("macro P", "mean over labels of the precision", lambda m: m.precision_macro, number),
-    Column("macro R", "mean over labels of the recall", lambda m: m.recall_macro, number),
-    Column("weighted F1", "mean F1, labels weighted by their rows", lambda m: m.f1_weighted, number),
-    Column(
-        "weighted P", "mean precision, labels weighted by their rows", lambda m: m.precision_weighted, number
-    ),
-    Column("weighted R", "mean recall, labels weighted by their rows", lambda m: m.recall_weighted, number),
-    Column("MCC", "Matthews correlation: 0 is chance, 1 is perfect", lambda m: m.mcc, number),
-)
-_RATINGS = (
-    Column(
-        "±1",
-        "share whose predicted rating, a whole number, misses by at most one",
-        _rating(lambda m: m.adjacent_accuracy),
-        percent,
-    ),
-    Column(
-        "±1 raw",
-        "share whose value before rounding misses by at most 1.0; rounding widens that to 1.5",
-        _rating(lambda m: m.adjacent_raw),
-        percent,
-    ),
-    Column("MAE", "mean absolute error of the value, in ratings", _rating(lambda m: m.mae), number, False),
-    Column("RMSE", "root mean square error of the value", _rating(lambda m: m.rmse), number, False),
-    Column("QWK", "Cohen's kappa with quadratic weights", _rating(lambda m: m.qwk), number),
-    Column("Spearman", "rank correlation of value and rating", _rating(lambda m: m.spearman), number),
-)
+def cells(
+    columns: Sequence[Column], seeds: Sequence[Metrics], best: Sequence[float] = ()
+) -> tuple[Cell, ...]:
+    """A run's figures: means over seeds with their spread; `best` of each column, where it is known."""
+    found = []
+    for k, column in enumerate(columns):
+        over = over_seeds([column.read(metrics) for metrics in seeds])
+        spread = f"± {column.write(over.deviation)}" if over.several else ""
+        found.append(Cell(column.write(over.mean), over.mean, over.mean in best[k : k + 1], spread))
+    return tuple(found)
 
 
-def metric_columns(results: CorpusResults) -> tuple[Column, ...]:
-    """The figures shown: the corpus's headline, accuracy, those that need an order, and the rest."""
-    columns = (_COMMON[0], *_RATINGS, *_COMMON[1:]) if results.ordered else _COMMON
-    return tuple(sorted(columns, key=lambda column: column.title != results.headline.title))
+def runs_table(
+    results: CorpusResults, columns: Sequence[Column], runs: Sequence[RunResults]
+) -> tuple[Line, ...]:
+    """Some runs, the best of all runs marked in each column, then all baselines."""
+    best = []
+    for column in columns:
+        means = (over_seeds([column.read(m) for m in run.metrics]).mean for run in results.runs)
+        found = [mean for mean in means if not math.isnan(mean)]
+        best.append((max if column.higher else min)(found, default=math.nan))
+    lines = [_run_line(run, columns, best) for run in runs]
+    return (*lines, *(_baseline_line(item, columns) for item in results.baselines))
 
 
-def runs_table(results: CorpusResults) -> tuple[Line, ...]:
-    """All runs, then all baselines."""
-    columns = metric_columns(results)
-    means = [mean_metrics([seed.metrics for seed in run.evaluation.seeds]) for run in results.runs]
-    best = tuple(_best(column, means) for column in columns)
-    runs = [_run_line(run, columns, best) for run in results.runs]
-    return (*runs, *(_baseline_line(item, columns) for item in results.baselines))
+def _run_line(run: RunResults, columns: Sequence[Column], best: Sequence[float]) -> Line:
+    options, count = options_of(run), run.evaluation.head_parameters
+    return Line(
+        name=run.name,
+        kind=run.kind,
+        about=f"{run.params.head}{f' ({options})' if options else ''}",
+        decoding=run.evaluation.decoding,
+        seeds=len(run.metrics),
+        cells=cells(columns, run.metrics, best),
+        parameters=Cell(thousands(count), float(count)),
+        seconds=run.seconds,
+    )
 
 
-def brief_table(
-    results: CorpusResults, best: RunResults | None
-) -> tuple[tuple[Column, ...], tuple[Line, ...]]:
-    """The few figures of the front page, of the best run and all baselines."""
-    titles = {results.headline.title, "accuracy", "±1", "MAE", "macro F1"}
-    columns = tuple(column for column in metric_columns(results) if column.title in titles)
-    runs = []
-    if best:
-        lead = columns[0].read(mean_metrics([seed.metrics for seed in best.evaluation.seeds]))
-        runs = [_run_line(best, columns, (lead, *(math.nan for _ in columns[1:])))]
-    return columns, (*runs, *(_baseline_line(item, columns) for item in results.baselines))
-
-
-def mean_metrics(seeds: list[Metrics]) -> Metrics:
-    """The mean of each figure over seeds."""
-    first = seeds[0]
-    if len(seeds) == 1:
-        return first
-    rating = None
-    if first.rating is not None:
-        parts = [dataclasses.asdict(item.rating) for item in seeds if item.rating is not None]
-        rating = RatingMetrics(**{name: _mean([part[name] for part in parts]) for name in parts[0]})
-    names = [field.name for field in dataclasses.fields(Metrics) if field.name not in ("n", "rating")]
-    means = {name: _mean([getattr(item, name) for item in seeds]) for name in names}
-    return Metrics(n=first.n, rating=rating, **means)
+def _baseline_line(item: BaselineResults, columns: Sequence[Column]) -> Line:
+    baseline = item.baseline
+    figures, none = cells(columns, [baseline.metrics]), Cell("–", -1.0)
+    return Line(baseline.name, "baseline", baseline.description, "", 1, figures, none, baseline.seconds)
 
 
 def options_of(run: RunResults) -> str:
@@ -162,73 +169,80 @@ def options_of(run: RunResults) -> str:
     return ", ".join(f"{name} {value}" for name, value in given.items())
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _best(column: Column, metrics: list[Metrics]) -> float:
-    values = [value for item in metrics if not math.isnan(value := column.read(item))]
-    return (max if column.higher else min)(values, default=math.nan)
-
-
-def _run_line(run: RunResults, columns: tuple[Column, ...], best: tuple[float, ...]) -> Line:
-    evaluation = run.evaluation
-    cells = [
-        run_cell(column, [seed.metrics for seed in evaluation.seeds], top)
-        for column, top in zip(columns, best, strict=True)
-    ]
-    options = options_of(run)
-    return Line(
-        name=run.name,
-        kind=run.kind,
-        about=f"{run.params.head}{f' ({options})' if options else ''}",
-        decoding=evaluation.decoding,
-        seeds=len(evaluation.seeds),
-        cells=tuple(cells),
-        parameters=Cell(thousands(evaluation.head_parameters), evaluation.head_parameters, best=False),
-        seconds=run.seconds,
-    )
-
-
-def run_cell(column: Column, seeds: list[Metrics], best: float = math.nan) -> Cell:
-    """A figure of a run: the mean over its seeds, with their spread."""
-    figure = over_seeds([column.read(metrics) for metrics in seeds])
-    mean = column.read(mean_metrics(seeds))
-    spread = f"± {column.write(figure.deviation)}" if figure.several else ""
-    return Cell(column.write(mean), mean, mean == best, spread)
-
-
-def _baseline_line(item: BaselineResults, columns: tuple[Column, ...]) -> Line:
-    baseline = item.baseline
-    values = [column.read(baseline.metrics) for column in columns]
-    cells = [Cell(c.write(value), value, best=False) for c, value in zip(columns, values, strict=True)]
-    return Line(
-        baseline.name, "baseline", baseline.description, "", 1, tuple(cells), Cell("–", -1, False),
-        baseline.seconds,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Decoding:
-    """A run decoded one way; `shown` marks the one that all other figures and pictures are of."""
+    """A run decoded one way; `shown` marks the one that all other figures and pictures are of.
+
+    cells: accuracy, adjacent accuracy of whole ratings and of raw values, quadratic kappa.
+    """
 
     run: str
     kind: str
     how: str
     shown: bool
-    metrics: Metrics
+    cells: tuple[Cell, ...]
 
 
 def decodings(results: CorpusResults) -> tuple[Decoding, ...]:
-    """All decodings of all runs on ratings, the shown one of each run first."""
+    """All decodings of all runs on ratings, the shown one of each run first, and of all baselines."""
     if not results.ordered:
         return ()
-    found = []
+    columns, found = (_ACCURACY, _ADJACENT, _ADJACENT_RAW, _QWK), []
     for run in results.runs:
-        evaluation, kind = run.evaluation, run.kind
-        shown = mean_metrics([seed.metrics for seed in evaluation.seeds])
-        found.append(Decoding(run.name, kind, evaluation.decoding, True, shown))
-        for how in evaluation.seeds[0].decodings:
-            mean = mean_metrics([seed.decodings[how] for seed in evaluation.seeds])
-            found.append(Decoding(run.name, kind, how, False, mean))
+        seeds = run.evaluation.seeds
+        ways = {run.evaluation.decoding: run.metrics} | {
+            how: [seed.decodings[how] for seed in seeds] for how in seeds[0].decodings
+        }
+        for how, metrics in ways.items():
+            shown = how == run.evaluation.decoding
+            found.append(Decoding(run.name, run.kind, how, shown, cells(columns, metrics)))
+    for item in results.baselines:
+        figures = cells(columns, [item.baseline.metrics])
+        found.append(Decoding(item.baseline.name, "baseline", "–", False, figures))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """One group: its test rows, their mean rating (NaN without order), and a figure for each column."""
+
+    name: str
+    n: int
+    mean: float
+    figures: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """One figure by group; `columns` are the runs and then the baselines."""
+
+    figure: Column
+    columns: tuple[str, ...]
+    lines: tuple[GroupLine, ...]
+
+
+def group_tables(results: CorpusResults) -> tuple[GroupTable, ...]:
+    """A table for each of a few figures, most rows first; none where the corpus has no groups."""
+    corpus = results.corpus
+    if not corpus.groups or not results.runs:
+        return ()
+    sides, rows = results.sides("tfidf", "majority"), results.runs[0].predictions.rows
+    groups, measured = corpus.group[rows], []
+    for code in np.unique(groups[groups >= 0]):
+        here = np.flatnonzero(groups == code)
+        mean = float(corpus.label[rows[here]].mean()) if results.ordered else math.nan
+        metrics = [measure(side.take(here), ordered=results.ordered) for side in sides.values()]
+        measured.append((corpus.groups[code], len(here), mean, metrics))
+    measured.sort(key=lambda group: (-group[1], group[0]))
+    return tuple(
+        GroupTable(
+            column,
+            tuple(sides),
+            tuple(
+                GroupLine(name, n, mean, tuple(column.read(side) for side in metrics))
+                for name, n, mean, metrics in measured
+            ),
+        )
+        for column in metric_columns(results)
+        if column.title in ("accuracy", "±1", "MAE")
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,12 +102,7 @@ def _pieces(item: Heatmap, shares: npt.NDArray[np.int64]) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-# Word clouds: the larger a word, the more it sets a label apart. Laid out here, drawn as SVG.
-#
-# Words go, heaviest first, to the first free place on an Archimedean spiral from the middle, as in Wordle
-# (Feinberg 2010). Widths are estimated, and the picture makes each word as wide as was planned.
-
-WIDTH, HEIGHT = 400.0, 250.0
+_WIDTH, _HEIGHT = 400.0, 250.0
 _LARGEST, _SMALLEST = 46.0, 12.0
 _GAP = 3.0
 _FULL = 0.42  # share of the picture that words may cover; more finds no room on a spiral
@@ -125,10 +120,24 @@ class Placed:
     width: float
     size: float
 
+    def touches(self, other: Placed) -> bool:
+        """Whether the two come closer than is legible."""
+        apart = abs(self.x - other.x) - (self.width + other.width) / 2
+        return apart < _GAP and abs(self.y - other.y) < (self.size + other.size) * 0.56
+
+    @property
+    def reach(self) -> float:
+        """How much of the picture, from its middle outwards, holds the word; 1 is all of it."""
+        across = (abs(self.x - _WIDTH / 2) + self.width / 2) / _WIDTH
+        return 2 * max(across, (abs(self.y - _HEIGHT / 2) + self.size * 0.6) / _HEIGHT)
+
 
 @dataclass(frozen=True)
 class Cloud:
-    """The cloud of one label; `box` is the part of the picture that it fills: x, y, width, height."""
+    """The word cloud of one label: the larger a word, the more it sets the label apart.
+
+    box: the part of the picture that it fills: x, y, width, height.
+    """
 
     part: str
     words: tuple[Placed, ...]
@@ -137,21 +146,31 @@ class Cloud:
 
 def clouds(words: tuple[WordLists, ...]) -> tuple[Cloud, ...]:
     """A cloud of the distinctive words of each label."""
-    placed = [(item.part, place_words(item.distinctive)) for item in words[1:]]
-    return tuple(Cloud(part, items, _box(items)) for part, items in placed)
+    found = []
+    for item in words[1:]:
+        placed = place_words(item.distinctive)
+        share = min(max(max((word.reach for word in placed), default=1.0) + 0.03, 0.5), 1.0)
+        corner = ((1 - share) * _WIDTH / 2, (1 - share) * _HEIGHT / 2)
+        found.append(Cloud(item.part, placed, (*corner, share * _WIDTH, share * _HEIGHT)))
+    return tuple(found)
 
 
 def place_words(words: WordList) -> tuple[Placed, ...]:
-    """Words without overlap inside the picture; those that find no room are left out."""
-    if not words.words:
-        return ()
-    letters = [excerpt(word, _LETTERS) for word in words.words]
+    """Words without overlap inside the picture; those that find no room are left out.
+
+    Heaviest first, each goes to the first free place on an Archimedean spiral from the middle, as in Wordle
+    (Feinberg 2010). Widths are estimated, and the picture makes each word as wide as was planned.
+    """
     placed: list[Placed] = []
+    letters = [excerpt(word, _LETTERS) for word in words.words]
     for word, weight, size in zip(letters, words.weights, _sizes(letters, words.weights), strict=True):
-        width = text_width(word, size)
-        for x, y in _spiral():
-            candidate = Placed(word, weight, round(x, 1), round(y, 1), round(width, 1), round(size, 1))
-            if _inside(candidate) and not any(_touch(candidate, other) for other in placed):
+        for step in range(1800):
+            angle = 0.22 * step
+            x = _WIDTH / 2 + 0.62 * angle * math.cos(angle) * _WIDTH / _HEIGHT
+            y = _HEIGHT / 2 + 0.62 * angle * math.sin(angle)
+            place = (round(value, 1) for value in (x, y, text_width(word, size), size))
+            candidate = Placed(word, weight, *place)
+            if candidate.reach <= 1 and not any(candidate.touches(other) for other in placed):
                 placed.append(candidate)
                 break
     return tuple(placed)
@@ -159,13 +178,13 @@ def place_words(words: WordList) -> tuple[Placed, ...]:
 
 def _sizes(words: Sequence[str], weights: Sequence[float]) -> list[float]:
     """Sizes by weight, made smaller together until the words can share the picture."""
-    top, bottom = max(weights), min(weights)
+    top, bottom = max(weights, default=1.0), min(weights, default=0.0)
     shares = [(weight - bottom) / (top - bottom) if top > bottom else 1.0 for weight in weights]
     sizes = [_SMALLEST + (_LARGEST - _SMALLEST) * share for share in shares]
     area = sum(text_width(word, size) * size for word, size in zip(words, sizes, strict=True))
-    fill = min(1.0, math.sqrt(_FULL * WIDTH * HEIGHT / area)) if area else 1.0
+    fill = min(1.0, math.sqrt(_FULL * _WIDTH * _HEIGHT / max(area, 1.0)))
     return [
-        min(size * fill, size * (WIDTH - 8) / max(text_width(word, size), 1.0))
+        size * min(fill, (_WIDTH - 8) / max(text_width(word, size), 1.0))
         for word, size in zip(words, sizes, strict=True)
     ]
 
@@ -178,31 +197,3 @@ def text_width(text: str, size: float) -> float:
     """
     ems = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.57 for c in text)
     return round(ems * size, 3)
-
-
-def _box(words: tuple[Placed, ...]) -> tuple[float, float, float, float]:
-    """The least box of the picture's own shape that holds all words, no less than half as wide."""
-    reach_x = max((abs(word.x - WIDTH / 2) + word.width / 2 for word in words), default=WIDTH / 2) + 4
-    reach_y = max((abs(word.y - HEIGHT / 2) + word.size * 0.6 for word in words), default=HEIGHT / 2) + 4
-    half = min(max(reach_x, reach_y * WIDTH / HEIGHT, WIDTH / 4), WIDTH / 2)
-    tall = half * HEIGHT / WIDTH
-    return round(WIDTH / 2 - half, 1), round(HEIGHT / 2 - tall, 1), round(2 * half, 1), round(2 * tall, 1)
-
-
-def _spiral() -> Iterator[tuple[float, float]]:
-    for step in range(1800):
-        angle = 0.22 * step
-        radius = 0.62 * angle
-        x = WIDTH / 2 + radius * math.cos(angle) * WIDTH / HEIGHT
-        yield x, HEIGHT / 2 + radius * math.sin(angle)
-
-
-def _inside(word: Placed) -> bool:
-    half, tall = word.width / 2, word.size * 0.6
-    return half <= word.x <= WIDTH - half and tall <= word.y <= HEIGHT - tall
-
-
-def _touch(a: Placed, b: Placed) -> bool:
-    apart_x = abs(a.x - b.x) - (a.width + b.width) / 2
-    apart_y = abs(a.y - b.y) - (a.size + b.size) * 0.56
-    return apart_x < _GAP and apart_y < 0

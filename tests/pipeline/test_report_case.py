@@ -52,7 +52,7 @@ def test_a_case_is_of_its_group_alone(tmp_path: Path) -> None:
     assert lines[run.name].interval.value == pytest.approx(
         headline_interval(own[0], HEADLINES["accuracy"]).value
     )
-    assert sum(square.count for row in case.panels[0].matrices[0].rows for square in row) == len(here)
+    assert case.panels[0].matrices[0].counts.sum() == len(here)
     assert case.mean == pytest.approx(corpus.label[here].mean())
 
 

@@ -12,10 +12,10 @@ import pytest
 from features.store.cost import EncodeCost
 from pipeline.evaluation.intervals import headline_interval
 from pipeline.project import layout
-from pipeline.project.files import write_result
+from pipeline.project.files import read_result, write_result
 from pipeline.report.best import best_of, best_run
 from pipeline.report.encoders import EncoderGroup, encoder_groups, front_page
-from pipeline.report.front import front_of, read_front
+from pipeline.report.front import Front, front_of
 from pipeline.report.pages import corpus_page
 from pipeline.report.rendering import write_page
 from pipeline.report.results import CorpusResults
@@ -47,8 +47,10 @@ def groups_of(*corpora: CorpusResults) -> tuple[EncoderGroup, ...]:
     params = params.model_copy(update={"corpora": {results.name: results.params for results in corpora}})
     for results in corpora:
         path = layout.front_file(results.name)
-        write_page(path, front_of(results, best_of(results)).model_dump_json())
-    return encoder_groups([read_front(results.name) for results in corpora], params)
+        write_result(path, front_of(results, best_of(results)))
+    return encoder_groups(
+        [read_result(layout.front_file(results.name), Front) for results in corpora], params
+    )
 
 
 def measured(name: str, seconds: float) -> None:
@@ -117,9 +119,9 @@ def test_encode_time_is_what_was_measured_not_what_the_last_run_took(tmp_path: P
     measured("one", 18.0)
     (group,) = groups_of(one, two)
     first, second = (member.front for member in group.members)
-    assert first.rate == 500.0
+    assert first.cost.rate == 500.0
     assert first.seconds == one.extraction.tokens / 500.0
-    assert (second.seconds, second.rate, group.chart) == (None, None, None)
+    assert (second.seconds, second.cost.rate, group.chart) == (None, None, None)
     measured("two", 180.0)
     chart = groups_of(one, two)[0].chart
     assert chart is not None

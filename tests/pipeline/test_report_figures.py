@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from pipeline.explore import WordList
-from pipeline.report.best import contests
-from pipeline.report.changes import PARTS, agreements, change_names, changes, mistakes, opening_change
-from pipeline.report.groups import group_tables
+from pipeline.report.best import best_of, contests
 from pipeline.report.learning import learning_curves
 from pipeline.report.maps import map_data, quantise
-from pipeline.report.panels import opening_pair, panels
-from pipeline.report.words import HEIGHT, WIDTH, place_words
+from pipeline.report.sides import PARTS, agreements, changes, mistakes, opening_change, opening_pair, panels
+from pipeline.report.tables import group_tables
+from pipeline.report.words import place_words
 from tests.pipeline.report_results import Plan, make_results
 
 TEXTS = tuple(f"text number {i}" for i in range(240))
@@ -64,7 +63,7 @@ def test_the_best_is_compared_with_all_others(tmp_path: Path) -> None:
 def test_panels_agree_with_the_predictions(tmp_path: Path) -> None:
     """The diagonal's share is the accuracy, and counting neighbours gives the share within one."""
     results = make_results(Plan(texts=TEXTS), tmp_path)
-    found = panels(results)
+    found = panels(results, results.sides("tfidf"))
     assert [panel.name for panel in found] == [*(run.name for run in results.runs), "tfidf"]
     for panel, run in zip(found, results.runs, strict=False):
         rating = run.evaluation.metrics.rating
@@ -77,7 +76,7 @@ def test_panels_agree_with_the_predictions(tmp_path: Path) -> None:
 def test_classification_stands_beside_regression(tmp_path: Path) -> None:
     """The pair shown first is the best run and a run of another kind."""
     results = make_results(Plan(texts=TEXTS), tmp_path)
-    assert opening_pair(results, "demo-linear") == ("demo-linear", "demo-regress")
+    assert opening_pair(results, best_of(results)) == ("demo-linear", "demo-regress")
     assert opening_pair(results, None) == ("tfidf", "tfidf")
 
 
@@ -110,7 +109,7 @@ def test_fixed_broken_and_both_wrong_are_told_apart(tmp_path: Path) -> None:
     results = make_results(Plan(texts=TEXTS), tmp_path)
     best = results.runs[0]
     found = changes(results)["pairs"]
-    names = change_names(results)
+    names = results.sides("tfidf")
     assert len(found) == len(names) * (len(names) - 1)
     for contest in contests(results, best):
         if contest.other in names:
@@ -126,21 +125,21 @@ def test_rows_of_a_change_belong_to_its_part(tmp_path: Path) -> None:
     results = make_results(Plan(texts=TEXTS), tmp_path)
     data = changes(results)
     for pair, parts in data["pairs"].items():
-        was, now = (data["said"][name]["label"] for name in pair.split("|"))
+        was, now = (data["said"][name] for name in pair.split("|"))
         for (title, _), (_, rows) in zip(PARTS, parts, strict=True):
             for row in rows:
                 _, _, actual = data["texts"][row]
-                right = (was[row] == actual, now[row] == actual)
+                right = (was[row][0] == actual, now[row][0] == actual)
                 assert right == {"Fixed": (False, True), "Broken": (True, False)}.get(title, (False, False))
 
 
 def test_neighbours_of_a_learning_curve_are_offered_first(tmp_path: Path) -> None:
     """Where the best run ends a learning curve, the change shown first is from the size below it."""
     results = make_results(Plan(texts=TEXTS, sizes=(10, 20)), tmp_path)
-    best = results.runs[0]
+    best = best_of(results)
     assert opening_change(results, best, learning_curves(results)) == ("demo-linear-20", "demo-linear")
     plain = make_results(Plan(texts=TEXTS), tmp_path)
-    assert opening_change(plain, plain.runs[0], ()) == ("demo-attn", "demo-linear")
+    assert opening_change(plain, best_of(plain), ()) == ("demo-attn", "demo-linear")
     assert opening_change(make_results(Plan(texts=TEXTS, runs=()), tmp_path), None, ()) == ("tfidf", "tfidf")
 
 
@@ -190,9 +189,7 @@ def test_words_of_a_cloud_do_not_overlap() -> None:
     assert placed[0].size == max(word.size for word in placed)
     assert len(placed) >= 26
     for i, a in enumerate(placed):
-        assert a.width / 2 <= a.x + 0.1
-        assert a.x <= WIDTH - a.width / 2 + 0.1
-        assert 0 < a.y < HEIGHT
+        assert a.reach <= 1
         for b in placed[i + 1 :]:
             apart = abs(a.x - b.x) >= (a.width + b.width) / 2 or abs(a.y - b.y) >= (a.size + b.size) / 2
             assert apart, (a, b)

@@ -51,9 +51,8 @@ def test_figures_of_a_curve_are_those_of_its_runs(tmp_path: Path) -> None:
     runs = {run.name: run for run in results.runs}
     for size in curve.sizes:
         accuracies = [seed.metrics.accuracy for seed in runs[size.run].evaluation.seeds]
-        assert size.headline.n == 3
-        assert size.headline.mean == pytest.approx(sum(accuracies) / 3)
-        assert size.metrics.accuracy == pytest.approx(sum(accuracies) / 3)
+        assert size.cells[0].value == pytest.approx(sum(accuracies) / 3)
+        assert size.cells[0].spread.startswith("± ")
         assert size.interval.value == pytest.approx(accuracies[0])
     assert curve.sizes[0].gain is None
     for below, size in pairwise(curve.sizes):

@@ -206,9 +206,9 @@ def test_a_front_that_is_missing_or_of_another_version_is_named(project: Path) -
     """The front page says whose file it cannot read and what to run."""
     write_corpus_page("films")
     file = layout.front_file("films")
-    for content, message in ((b'{"corpus": "films"}', "cannot be read"), (None, "which is missing")):
+    for content, message in ((b'{"corpus": "films"}', "damaged"), (None, "missing")):
         file.unlink() if content is None else file.write_bytes(content)
-        with pytest.raises(InputError, match=rf"films\.json.*{message}.*run `dvc repro`"):
+        with pytest.raises(InputError, match=rf"films\.json.*{message}.*run `dvc repro"):
             write_front_page()
 
 

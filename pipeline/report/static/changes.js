@@ -29,9 +29,9 @@
     const verdict = make("p", "", "verdict");
     verdict.append(make("span", `row ${row}`));
     if (group) verdict.append(make("bdi", group));
-    verdict.append(fact("true ", actual), fact(`${from.value}: `, was.label[row]), fact(`${to.value}: `, now.label[row]));
-    if (data.ordered) verdict.append(make("span", `value ${now.value[row].toFixed(2)}`.replace("-", "−")));
-    verdict.append(make("span", `confidence ${now.confidence[row]} %`));
+    verdict.append(fact("true ", actual), fact(`${from.value}: `, was[row][0]), fact(`${to.value}: `, now[row][0]));
+    if (data.ordered) verdict.append(make("span", `value ${now[row][2].toFixed(2)}`.replace("-", "−")));
+    verdict.append(make("span", `confidence ${now[row][1]} %`));
     const quote = make("p", text, "quote");
     quote.dir = "auto";
     const article = make("article", "", "reading");
