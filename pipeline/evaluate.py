@@ -21,7 +21,7 @@ from pipeline.evaluation.metrics import confusion, measure
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.results import Evaluation, GroupMetrics, SeedMetrics
 from pipeline.evaluation.scoring import decode, predict
-from pipeline.plots.figures import plot_confusion, plot_distributions, plot_reliability
+from pipeline.plots.figures import plot_confusion, plot_distribution, plot_reliability
 from pipeline.project import layout
 from pipeline.project.files import read_result, write_json, write_result
 from pipeline.project.origin import CachedEncoder, origin, require_same
@@ -159,7 +159,7 @@ def short_metrics(seed: SeedMetrics) -> dict[str, float]:
 def _draw(results: layout.RunFolder, corpus: Corpus, predictions: Predictions) -> None:
     labels, name, folder = corpus.labels, results.run, results.evaluation
     plot_confusion(folder / "confusion.png", predictions, labels, f"{name}: test rows")
-    plot_distributions(folder / "distribution.png", {name: predictions}, labels, f"{name}: test rows")
+    plot_distribution(folder / "distribution.png", predictions, labels, f"{name}: test rows")
     # DVC draws its own confusion matrix from pairs; names, as text, keep their order only as JSON.
     pairs = [
         {"actual": labels.names[i], "predicted": labels.names[j]}

@@ -54,24 +54,18 @@ def _draw_matrix(axes: Axes, counts: npt.NDArray[np.int64], labels: Labels) -> N
         axes.text(column, row, text, ha="center", va="center", fontsize="small", color=colour)
 
 
-def plot_distributions(path: Path, runs: Mapping[str, Predictions], labels: Labels, title: str) -> None:
-    """Share of rows at each rating: the truth beside what each run predicts."""
-    first = next(iter(runs.values()))
-    series = {"true": first.actual} | {name: item.predicted for name, item in runs.items()}
-    values = np.arange(labels.low, labels.low + labels.size)
-    width = 0.8 / len(series)
-    with figure(path, max(6.0, 1.1 * labels.size + 0.5 * len(series)), 3.6) as canvas:
+def plot_distribution(path: Path, predictions: Predictions, labels: Labels, title: str) -> None:
+    """Share of rows at each label: the truth beside what is predicted."""
+    values, what = np.array(labels.values), "rating" if labels.ordered else "class"
+    with figure(path, max(6.0, 1.1 * labels.size + 1.0), 3.6) as canvas:
         axes = canvas.subplots()
         axes.set_title(title)
-        for k, (name, ratings) in enumerate(series.items()):
-            share = [float((ratings == value).mean()) * 100 for value in values]
-            colour = "#444444" if k == 0 else None
-            axes.bar(
-                values + (k - (len(series) - 1) / 2) * width, share, width * 0.92, label=name, color=colour
-            )
+        sides = (("true", predictions.actual, "#444444"), ("predicted", predictions.predicted, "#0072B2"))
+        for place, (name, found, colour) in zip((-0.2, 0.2), sides, strict=True):
+            share = [float((found == value).mean()) * 100 for value in values]
+            axes.bar(values + place, share, 0.37, label=name, color=colour)
         axes.set_xticks(values, labels.names)
-        axes.set_xlabel("rating" if labels.ordered else "class")
-        axes.set_ylabel("share of test rows (%)")
+        axes.set(xlabel=what, ylabel="share of test rows (%)")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 

@@ -38,7 +38,11 @@ def write_corpus_page(name: str) -> None:
         raise InputError("a corpus is called 'index', which is the front page's name; give it another name")
     params = load_params()
     params.corpus(name)
-    page, front = corpus_page(gather(name, params), params)
+    try:
+        page, front = corpus_page(gather(name, params), params)
+    except FileNotFoundError as error:
+        missing = f"the report on {name!r} needs {error.filename}, which is missing; run `dvc repro`"
+        raise InputError(missing) from None
     path = layout.REPORTS / f"{name}.html"
     write_page(path, page)
     write_result(layout.front_file(name), front)

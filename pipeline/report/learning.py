@@ -7,7 +7,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import takewhile
 
-import numpy as np
 from markupsafe import Markup
 
 from pipeline.evaluation.intervals import Interval, headline_difference, headline_interval
@@ -24,19 +23,14 @@ class Size:
     rows: training rows it learned from. cells: figures over seeds.
     interval: of the headline figure, first seed; points: that figure of each seed.
     gain: the headline figure minus that of the size below, first seeds, paired; None for the smallest.
-    seconds, step_seconds: training in all and for one batch, means over seeds.
     """
 
-    run: str
+    run: RunResults
     rows: int
     cells: tuple[Cell, ...]
     interval: Interval
     points: tuple[float, ...]
     gain: Interval | None
-    seconds: float
-    step_seconds: float
-    head_parameters: int
-    encoder_parameters: int
 
 
 @dataclass(frozen=True)
@@ -93,20 +87,15 @@ def common_start(names: list[str]) -> str:
 
 
 def _size(run: RunResults, before: RunResults | None, results: CorpusResults) -> Size:
-    headline, evaluation = results.headline, run.evaluation
-    points = tuple(headline.read(metrics) for metrics in run.metrics)
-    fits = run.fits.values()
+    headline = results.headline
+    points = (headline.read(metrics) for metrics in run.metrics)
     return Size(
-        run=run.name,
+        run=run,
         rows=_rows(run, results),
         cells=cells(learning_columns(results), run.metrics),
         interval=headline_interval(run.predictions, headline),
         points=tuple(point for point in points if not math.isnan(point)),
         gain=headline_difference(run.predictions, before.predictions, headline) if before else None,
-        seconds=run.seconds,
-        step_seconds=float(np.mean([1 / fit.steps_per_second for fit in fits])),
-        head_parameters=evaluation.head_parameters,
-        encoder_parameters=evaluation.encoder_parameters,
     )
 
 
@@ -135,4 +124,4 @@ def _apart(rows: list[int]) -> list[float]:
 
 
 def _point(size: Size) -> Point:
-    return Point(size.rows, size.interval, f"{size.run}, {thousands(size.rows)} rows", size.points[1:])
+    return Point(size.rows, size.interval, f"{size.run.name}, {thousands(size.rows)} rows", size.points[1:])

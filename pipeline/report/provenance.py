@@ -27,8 +27,8 @@ _PACKAGES = (
     "scikit-learn",
     "h5py",
     "jieba",
+    "matplotlib",
     "dvc",
-    "dvclive",
 )
 
 
@@ -43,12 +43,10 @@ class Fact:
 
 def commands(results: CorpusResults) -> tuple[str, ...]:
     """What makes this corpus's part of the report, from the project's folder; `dvc repro` does it all."""
-    stages = [f"{stage}@{results.name}" for stage in ("prepare", "extract", "baselines", "words", "tsne")]
-    runs = [
-        " ".join(f"{stage}@{run.name}" for stage in ("train", "evaluate", "attention"))
-        for run in results.runs
-    ]
-    return ("dvc repro", *(f"dvc repro {targets}" for targets in (" ".join(stages), *runs)))
+    stages = " ".join(f"{stage}@{results.name}" for stage in ("prepare", "extract", "baselines", "explore"))
+    runs = (f"train@{run.name} evaluate@{run.name}" for run in results.runs)
+    targets = (stages, *runs, f"report@{results.name} front")
+    return ("dvc repro", *(f"dvc repro {target}" for target in targets))
 
 
 def digests(results: CorpusResults) -> tuple[Fact, ...]:

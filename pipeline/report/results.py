@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from features.corpus.corpus import Corpus
-from features.errors import InputError
 from features.store.extraction import ExtractionSummary
 from features.store.identity import Manifest
 from features.store.index import Index
@@ -79,6 +78,11 @@ class RunResults:
     def seconds(self) -> float:
         """Training time, mean over seeds."""
         return float(np.mean([fit.seconds for fit in self.fits.values()]))
+
+    @property
+    def step_seconds(self) -> float:
+        """Training time of one batch, mean over seeds."""
+        return float(np.mean([1 / fit.steps_per_second for fit in self.fits.values()]))
 
 
 @dataclass(frozen=True)
@@ -157,18 +161,9 @@ def gather(name: str, params: Params) -> CorpusResults:
     """Read one corpus and its runs.
 
     Raises:
-        InputError: a file is damaged or missing.
+        InputError: a file is damaged, missing, or made from something else.
+        FileNotFoundError: a file of another form is missing.
     """
-    try:
-        return _gather(name, params)
-    except FileNotFoundError as error:
-        missing = error.filename or error
-        raise InputError(
-            f"the report on {name!r} needs {missing}, which is missing; run `dvc repro`"
-        ) from None
-
-
-def _gather(name: str, params: Params) -> CorpusResults:
     folder = layout.corpus_folder(name)
     corpus = Corpus.load(folder / "corpus.h5")
     manifest = Index.load(layout.cache_folder(name)).manifest

@@ -235,7 +235,7 @@ def opening_change(
     if best is None or len(names) < 2:
         return names[0], names[-1]
     for curve in curves:
-        runs = [size.run for size in curve.sizes]
+        runs = [size.run.name for size in curve.sizes]
         if best.name in runs[1:]:
             return runs[runs.index(best.name) - 1], best.name
     return next(name for name in names if name != best.name), best.name

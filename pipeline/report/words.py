@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from features.corpus.labels import Labels
 from pipeline.evaluation.attention import Heatmap
@@ -21,13 +21,11 @@ _UNSEEN = 2000  # characters shown of a stretch without a word that the head saw
 _WORD = 120  # characters shown of one word
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of text: a word with its number, or what stands between words (`word` is None)."""
+class Piece(NamedTuple):
+    """A stretch of text: a word with its share of the attention, or what stands between words (None)."""
 
     text: str
-    word: int | None
-    share: float
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class ShadedText:
     """One text ready to be shown.
 
     weights: JSON of the hops and, last, their mean: each a list of whole numbers 0 to 100, the word's share
-        of the hop's largest word.
+        of the hop's largest word. rest: share of the attention on no word.
     error: what the list is sorted by: for ratings the distance of the value, for classes the confidence if
         wrong and its negative if right.
     """
@@ -43,15 +41,13 @@ class ShadedText:
     row: int
     true: str
     predicted: str
-    right: bool
-    value: float | None
+    value: float
     confidence: float
     error: float
     pieces: tuple[Piece, ...]
     weights: str
     hops: int
     rest: float
-    picture: str
 
 
 def shaded_texts(run: RunResults, labels: Labels) -> tuple[ShadedText, ...]:
@@ -62,44 +58,31 @@ def shaded_texts(run: RunResults, labels: Labels) -> tuple[ShadedText, ...]:
 def _shade(item: Heatmap, labels: Labels) -> ShadedText:
     attention = item.attention
     rows = np.vstack([attention.weights, attention.mean[None]])
-    scaled = _scale(rows)
-    wrong = item.actual != item.predicted
-    signed = item.confidence if wrong else -item.confidence
+    scaled = np.rint(100 * rows / np.maximum(rows.max(axis=1, keepdims=True, initial=0.0), 1e-12)).astype(int)
+    signed = item.confidence if item.actual != item.predicted else -item.confidence
     return ShadedText(
         row=item.row,
         true=labels.name(item.actual),
         predicted=labels.name(item.predicted),
-        right=not wrong,
-        value=item.value if labels.ordered else None,
+        value=item.value,
         confidence=item.confidence,
         error=abs(item.value - item.actual) if labels.ordered else signed,
-        pieces=_pieces(item, scaled[-1]),
+        pieces=tuple(_pieces(item, scaled[-1].tolist())),
         weights=json.dumps(scaled.tolist(), separators=(",", ":")),
         hops=len(attention.weights),
         rest=float(attention.rest.mean()) if len(attention.rest) else 0.0,
-        picture=item.picture,
     )
 
 
-def _scale(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    if rows.shape[1] == 0:
-        return rows.astype(np.int64)
-    largest = np.maximum(rows.max(axis=1, keepdims=True), 1e-12)
-    result: npt.NDArray[np.int64] = np.rint(100 * rows / largest).astype(np.int64)
-    return result
-
-
-def _pieces(item: Heatmap, shares: npt.NDArray[np.int64]) -> tuple[Piece, ...]:
-    pieces, place = [], 0
-    for i, (start, end) in enumerate(item.attention.words):
+def _pieces(item: Heatmap, shares: list[int]) -> Iterator[Piece]:
+    place = 0
+    for (start, end), share in zip(item.attention.words, shares, strict=True):
         if start > place:
-            pieces.append(Piece(excerpt(item.text[place:start], _UNSEEN), None, 0.0))
-        pieces.append(Piece(excerpt(item.text[start:end], _WORD), i, int(shares[i]) / 100))
+            yield Piece(excerpt(item.text[place:start], _UNSEEN), None)
+        yield Piece(excerpt(item.text[start:end], _WORD), share / 100)
         place = end
-    rest = item.text[place:]
-    if rest:
-        pieces.append(Piece(excerpt(rest, _UNSEEN), None, 0.0))
-    return tuple(pieces)
+    if rest := item.text[place:]:
+        yield Piece(excerpt(rest, _UNSEEN), None)
 
 
 _WIDTH, _HEIGHT = 400.0, 250.0

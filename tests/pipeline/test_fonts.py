@@ -7,7 +7,7 @@ from fontTools.ttLib import TTFont
 
 from features.corpus.labels import Labels, class_labels, rating_labels
 from pipeline.evaluation.predictions import constant_predictions
-from pipeline.plots.figures import plot_confusion, plot_distributions
+from pipeline.plots.figures import plot_confusion, plot_distribution
 from pipeline.plots.style import chinese_font, label_colours
 
 
@@ -28,7 +28,7 @@ def test_figures_draw_chinese_without_a_missing_glyph(tmp_path: Path) -> None:
     labels = Labels(("很差", "一般", "力荐"), low=0, ordered=False)
     predictions = constant_predictions(np.arange(3), np.array([0, 1, 2]), 1, 0, 3)
     plot_confusion(tmp_path / "a.png", predictions, labels, "豆瓣短评")
-    plot_distributions(tmp_path / "b.png", {"线性": predictions}, labels, "评分分布")
+    plot_distribution(tmp_path / "b.png", predictions, labels, "评分分布")
     assert (tmp_path / "a.png").stat().st_size > 5000
     assert (tmp_path / "b.png").stat().st_size > 5000
 

@@ -24,9 +24,9 @@ def test_runs_that_differ_in_size_alone_make_a_curve(tmp_path: Path) -> None:
     """Smallest first, the whole training split last, and runs of another head or task left out."""
     (curve,) = learning_curves(make_results(Plan(texts=TEXTS, sizes=(20, 10)), tmp_path))
     assert curve.name == "demo-linear"
-    assert [size.run for size in curve.sizes] == ["demo-linear-10", "demo-linear-20", "demo-linear"]
+    assert [size.run.name for size in curve.sizes] == ["demo-linear-10", "demo-linear-20", "demo-linear"]
     assert [size.rows for size in curve.sizes] == [10, 20, 40]
-    assert curve.sizes[0].step_seconds == pytest.approx(0.01)
+    assert curve.sizes[0].run.step_seconds == pytest.approx(0.01)
 
 
 def test_one_size_makes_no_curve(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_figures_of_a_curve_are_those_of_its_runs(tmp_path: Path) -> None:
     (curve,) = learning_curves(results)
     runs = {run.name: run for run in results.runs}
     for size in curve.sizes:
-        accuracies = [seed.metrics.accuracy for seed in runs[size.run].evaluation.seeds]
+        accuracies = [seed.metrics.accuracy for seed in runs[size.run.name].evaluation.seeds]
         assert size.cells[0].value == pytest.approx(sum(accuracies) / 3)
         assert size.cells[0].spread.startswith("± ")
         assert size.interval.value == pytest.approx(accuracies[0])
