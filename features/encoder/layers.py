@@ -53,8 +53,8 @@ class Stack:
         """Whether the model embeds the tokenizer's segment numbers."""
         return self.types > 0
 
-    def prepare(self, wanted: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
-        """Keep the layers up to the highest wanted hidden state, packed attention, products in `dtype`."""
+    def shorten(self, wanted: Sequence[int]) -> nn.ModuleList:
+        """Keep the layers up to the highest wanted hidden state; `forward` then gives all that are wanted."""
         top = max(wanted)
         kept = nn.ModuleList(self.layers[: max(top, 1)])
         setattr(self.parent, self.name, kept)
@@ -63,6 +63,11 @@ class Stack:
                 kept[number].register_forward_pre_hook(self._capture(number))
         if 0 < top < len(self.layers):  # what the model gives back may have passed a last normalisation
             kept[-1].register_forward_hook(self._capture_output(top))
+        return kept
+
+    def prepare(self, wanted: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
+        """Shorten the model, and give it packed attention and products in `dtype`."""
+        kept = self.shorten(wanted)
         self.model.to(device)
         use_attention(self.model, PACKED, packed_attention)
         config: Any = self.model.config

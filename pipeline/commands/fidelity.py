@@ -1,4 +1,4 @@
-"""Stage: does the cache still say what the encoder saw? A masked-LM head names the cached tokens again.
+"""Does the cache still say what the encoder saw? A masked-LM head names the cached tokens again.
 
 The head of the encoder's own pretraining is applied to the cached last layer and to hidden states that
 Transformers computes afresh in float32. How often each names the very piece that stands there is one number
@@ -15,24 +15,26 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from pipeline.project.stage import guard, log
 from features.corpus.corpus import Corpus
 from features.corpus.texts import Text
+from features.encoder.encoder import Encoder
+from features.encoder.masked_lm import MaskedHead
+from features.encoder.parity import plain_forward
+from features.encoder.weights import load_tokenizer
 from features.errors import InputError
+from features.store.extraction import extract
 from features.store.reading import FeatureStore
 from pipeline.evaluation.results import Fidelity
+from pipeline.extract import encoder_spec
 from pipeline.project import layout
 from pipeline.project.files import write_result
 from pipeline.project.params import load_params
-
-if TYPE_CHECKING:
-    from features.encoder.encoder import Encoder
-    from features.encoder.masked_lm import MaskedHead
 
 BLANK = "[MASK]"
 _TEXTS, _SEED, _TOP = 200, 13, 5
@@ -62,9 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(name: str, count: int, seed: int, masked: str | None) -> None:
-    from features.encoder.encoder import Encoder
-    from pipeline.extract import encoder_spec  # the report reads results of this command without torch
-
     params = load_params()
     spec = encoder_spec(params, params.corpus(name))
     corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
@@ -90,8 +89,6 @@ def check(
     Raises:
         InputError: the cache was computed by other weights than the encoder's.
     """
-    from features.encoder.masked_lm import MaskedHead
-
     manifest, last = store.manifest, encoder.layers_total
     if (manifest.weights, manifest.tokenizer) != (encoder.manifest.weights, encoder.manifest.tokenizer):
         raise InputError(
@@ -131,9 +128,6 @@ def fill(text: str, encoder: Encoder, head: MaskedHead, top: int = _TOP) -> list
     Raises:
         InputError: the text has no blank, or it lies beyond the encoder's longest text.
     """
-    from features.encoder.weights import load_tokenizer
-    from features.store.extraction import extract
-
     tokenizer = load_tokenizer(encoder.folder)
     given = Text(text.replace(BLANK, tokenizer.mask_token or BLANK))
     with tempfile.TemporaryDirectory() as scratch:
@@ -149,14 +143,11 @@ def fill(text: str, encoder: Encoder, head: MaskedHead, top: int = _TOP) -> list
             f"there is no {BLANK} among the first {encoder.spec.max_length} pieces of {text[:80]!r}; put one "
             f"where a word is missing"
         )
-    scores = head.scores(hidden[blanks])
-    return [_best(row, tokenizer.convert_ids_to_tokens, top) for row in scores.astype(np.float64)]
-
-
-def _best(scores: npt.NDArray[np.float64], names: object, top: int) -> list[Guess]:
-    shares = np.exp(scores - scores.max())
-    shares /= shares.sum()
-    return [Guess(str(names(int(i))), float(shares[i])) for i in np.argsort(-shares)[:top]]  # type: ignore[operator]
+    shares = softmax(head.scores(hidden[blanks]).astype(np.float64), axis=1)
+    return [
+        [Guess(str(tokenizer.convert_ids_to_tokens(int(i))), float(row[i])) for i in np.argsort(-row)[:top]]
+        for row in shares
+    ]
 
 
 def _named(
@@ -167,8 +158,6 @@ def _named(
     texts: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The pieces of texts, and the head's names for them from the cache and from float32: (P,) int64 each."""
-    from features.encoder.parity import plain_forward
-
     plain, reader = plain_forward(encoder), store.tokens(encoder.layers_total)
     columns: list[npt.NDArray[np.int64]] = []
     for text in texts.tolist():

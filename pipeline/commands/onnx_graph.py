@@ -14,13 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from features.encoder import weights
-from features.encoder.layers import Stack, layer_stack
+from features.encoder.layers import layer_stack
 from features.errors import InputError
 from heads.parts.base import HeadInput
 from heads.parts.layers import masked_mean
 from pipeline.commands.predictor import Parts
 from pipeline.training.data import Selection
 
+_NEEDED = ("onnx", "onnxruntime", "onnxscript")
+_TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
+OPSET = 18
+_LARGEST = 1_900_000_000  # bytes; a file of protocol buffers ends at 2 GiB, larger weights go beside it
 # As `clean_text`, in the same order, in the syntax of the tokenizers' own expressions.
 _CLEANING = (
     (r"(?i)<br\s*/?>", " "),
@@ -30,172 +34,6 @@ _CLEANING = (
     ),
     (r"\s+", " "),
 )
-
-
-def write_tokenizer(folder: Path, max_length: int, path: Path) -> None:
-    """Write the tokenizer of an encoder's folder so that raw texts may be given to it.
-
-    A text that names the encoder's special tokens is cleaned in parts, between these.
-
-    Args:
-        folder: where the encoder lies.
-        max_length: pieces a text, or a text and its pair together, is cut at; special tokens included.
-        path: file to write, for `tokenizers.Tokenizer.from_file`.
-    """
-    from tokenizers import Regex, Tokenizer, normalizers
-
-    loaded: Any = weights.load_tokenizer(folder)
-    tokenizer = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
-    cleaning = [normalizers.Replace(Regex(pattern), by) for pattern, by in _CLEANING]
-    own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
-    tokenizer.normalizer = normalizers.Sequence([*cleaning, normalizers.Strip(), *own])
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
-    tokenizer.enable_padding(
-        pad_id=loaded.pad_token_id or 0,
-        pad_type_id=loaded.pad_token_type_id,
-        pad_token=loaded.pad_token or tokenizer.id_to_token(0),
-    )
-    tokenizer.save(str(path))
-
-
-# Encoder, head and decoding as one module over padded batches: what the ONNX file is drawn from.
-#
-# B texts, L pieces of the longest, K layers the head reads, D width, R hops, C labels.
-
-
-class Answer(NamedTuple):
-    """What the model says about a batch; the fields' names are the outputs' names.
-
-    Attributes:
-        predicted: (B,) int64 label values.
-        value: (B,) float32, the expected label, or a regressor's raw output.
-        probabilities: (B, C) float32, rows sum to 1; None from a regressor.
-        scores: (B, out_dim) float32, what the head gave.
-        attention: (B, R, L) float32, rows sum to 1, 0 at padding; None from heads that do not attend.
-    """
-
-    predicted: Tensor
-    value: Tensor
-    probabilities: Tensor | None
-    scores: Tensor
-    attention: Tensor | None
-
-
-class TextModel(nn.Module):
-    """From piece ids to labels: the run's own head and its task's own `decode`, not copies of them.
-
-    Texts are padded at their end. What the cache rounds to float16 stays float32 here.
-
-    Attributes:
-        wants_types: whether the encoder embeds `token_type_ids`.
-    """
-
-    def __init__(self, parts: Parts) -> None:
-        super().__init__()
-        config, encoder = parts.config, parts.encoder
-        loaded = weights.load_model(encoder.folder)
-        self.wants_types = encoder.forward.wants_types
-        self.encoder = Shortened(layer_stack(loaded.model), encoder.layers[-1])
-        self.pooler: Any = loaded.pooler if config.vector == "pooler" else None
-        self.head = parts.head
-        self._decode = parts.task.decode
-        self._layers = config.layers
-        self._vectors: tuple[str, ...] = ()
-        if config.vector is not None:
-            pooling = config.vector.partition("@")[0]
-            self._vectors = Selection(parts.head.needs, config.layers, pooling).vectors
-        self.requires_grad_(False).eval()
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> tuple[Tensor, ...]:
-        """The fields of `answer` that are not None, in their order."""
-        found = self.answer(input_ids, attention_mask, token_type_ids)
-        return tuple(tensor for tensor in found if tensor is not None)
-
-    def answer(self, input_ids: Tensor, attention_mask: Tensor, types: Tensor | None = None) -> Answer:
-        """Predict a batch.
-
-        Args:
-            input_ids: (B, L) int64.
-            attention_mask: (B, L) int64, 1 at real pieces and 0 at the padding after them.
-            types: (B, L) int64 segment numbers, where the encoder embeds them.
-        """
-        real = attention_mask.bool()
-        hidden = self.encoder(input_ids, real, types)
-        pooled, tokens = None, None
-        if self._vectors:
-            pooled = torch.stack([self._vector(name, hidden, real) for name in self._vectors], dim=1)
-        if "tokens" in self.head.needs:
-            tokens = torch.stack([hidden[layer] for layer in self._layers], dim=1)
-        output = self.head(HeadInput(pooled, tokens, real))
-        decoded = self._decode(output.scores)
-        return Answer(
-            decoded.predicted, decoded.value, decoded.probabilities, output.scores, output.attention
-        )
-
-    def _vector(self, name: str, hidden: dict[int, Tensor], real: Tensor) -> Tensor:
-        if self.pooler is not None:
-            pooled: Tensor = self.pooler(hidden[max(hidden)][:, :1])
-            return pooled
-        pooling, _, layer = name.partition("@")
-        state = hidden[int(layer)]
-        return state[:, 0] if pooling == "cls" else masked_mean(state, real)
-
-
-class Shortened(nn.Module):
-    """An encoder up to one of its layers, giving every hidden state on the way."""
-
-    def __init__(self, stack: Stack, top: int) -> None:
-        super().__init__()
-        model: Any = stack.model
-        self.start, self.wants_types = stack.position_start, stack.wants_types
-        self._notes = _Notes()
-        layers = [_Noted(layer, self._notes) for layer in stack.layers[:top]]
-        setattr(stack.parent, stack.name, nn.ModuleList(layers))
-        model.set_attn_implementation("sdpa")
-        self.model = model
-
-    def forward(self, input_ids: Tensor, real: Tensor, types: Tensor | None) -> dict[int, Tensor]:
-        """Hidden states (B, L, D) by number: 0, the embeddings, to the top."""
-        positions = torch.arange(input_ids.shape[1], device=input_ids.device) + self.start
-        inputs: dict[str, Any] = {
-            "input_ids": input_ids,
-            # A mask of four dimensions is taken as it stands, whatever the architecture makes of others.
-            "attention_mask": real[:, None, None, :],
-            "position_ids": positions.unsqueeze(0).expand(input_ids.shape),
-        }
-        if self.wants_types:
-            inputs["token_type_ids"] = torch.zeros_like(input_ids) if types is None else types
-        self._notes.states = []
-        last: Tensor = self.model(**inputs).last_hidden_state
-        states, self._notes.states = [*self._notes.states, last], []
-        return dict(enumerate(states))
-
-
-class _Notes:
-    """Hidden states of a pass; not a list in the module itself, which torch's exporter would copy."""
-
-    def __init__(self) -> None:
-        self.states: list[Tensor] = []
-
-
-class _Noted(nn.Module):
-    """A layer that notes down what it was given."""
-
-    def __init__(self, layer: nn.Module, notes: _Notes) -> None:
-        super().__init__()
-        self.layer, self._notes = layer, notes
-
-    def forward(self, hidden: Tensor, *args: Any, **named: Any) -> Any:
-        self._notes.states.append(hidden)
-        return self.layer(hidden, *args, **named)
-
-
-_NEEDED = ("onnx", "onnxruntime", "onnxscript")
-_TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
-OPSET = 18
-_LARGEST = 1_900_000_000  # bytes; a file of protocol buffers ends at 2 GiB, larger weights go beside it
 
 
 def check_installed() -> None:
@@ -233,6 +71,127 @@ def write_onnx(model: TextModel, path: Path) -> tuple[tuple[str, ...], tuple[str
     size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     program.save(path, external_data=size > _LARGEST)
     return inputs, outputs
+
+
+def write_tokenizer(folder: Path, max_length: int, path: Path) -> None:
+    """Write the tokenizer of an encoder's folder so that raw texts may be given to it.
+
+    A text that names the encoder's special tokens is cleaned in parts, between these.
+
+    Args:
+        folder: where the encoder lies.
+        max_length: pieces a text, or a text and its pair together, is cut at; special tokens included.
+        path: file to write, for `tokenizers.Tokenizer.from_file`.
+    """
+    from tokenizers import Regex, Tokenizer, normalizers
+
+    loaded: Any = weights.load_tokenizer(folder)
+    tokenizer = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
+    cleaning = [normalizers.Replace(Regex(pattern), by) for pattern, by in _CLEANING]
+    own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence([*cleaning, normalizers.Strip(), *own])
+    tokenizer.enable_truncation(max_length, strategy="longest_first")
+    tokenizer.enable_padding(
+        pad_id=loaded.pad_token_id or 0,
+        pad_type_id=loaded.pad_token_type_id,
+        pad_token=loaded.pad_token or tokenizer.id_to_token(0),
+    )
+    tokenizer.save(str(path))
+
+
+class Answer(NamedTuple):
+    """What the model says about a batch; the fields' names are the outputs' names.
+
+    B texts, L pieces of the longest, R hops, C labels.
+
+    Attributes:
+        predicted: (B,) int64 label values.
+        value: (B,) float32, the expected label, or a regressor's raw output.
+        probabilities: (B, C) float32, rows sum to 1; None from a regressor.
+        scores: (B, out_dim) float32, what the head gave.
+        attention: (B, R, L) float32, rows sum to 1, 0 at padding; None from heads that do not attend.
+    """
+
+    predicted: Tensor
+    value: Tensor
+    probabilities: Tensor | None
+    scores: Tensor
+    attention: Tensor | None
+
+
+class TextModel(nn.Module):
+    """From piece ids to labels: the run's own head and its task's own `decode`, not copies of them.
+
+    Texts are padded at their end. What the cache rounds to float16 stays float32 here.
+
+    Attributes:
+        wants_types: whether the encoder embeds `token_type_ids`.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        config, encoder = parts.config, parts.encoder
+        loaded = weights.load_model(encoder.folder)
+        self._stack = layer_stack(loaded.model)
+        self._stack.shorten(encoder.layers)
+        encoder_model: Any = loaded.model
+        encoder_model.set_attn_implementation("sdpa")
+        self.encoder = encoder_model  # registered; it runs through the stack
+        self.wants_types = encoder.forward.wants_types
+        self.pooler: Any = loaded.pooler if config.vector == "pooler" else None
+        self.head = parts.head
+        self._decode = parts.task.decode
+        self._layers = config.layers
+        self._vectors: tuple[str, ...] = ()
+        if config.vector is not None:
+            pooling = config.vector.partition("@")[0]
+            self._vectors = Selection(parts.head.needs, config.layers, pooling).vectors
+        self.requires_grad_(False).eval()
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """The fields of `answer` that are not None, in their order."""
+        found = self.answer(input_ids, attention_mask, token_type_ids)
+        return tuple(tensor for tensor in found if tensor is not None)
+
+    def answer(self, input_ids: Tensor, attention_mask: Tensor, types: Tensor | None = None) -> Answer:
+        """Predict a batch.
+
+        Args:
+            input_ids: (B, L) int64.
+            attention_mask: (B, L) int64, 1 at real pieces and 0 at the padding after them.
+            types: (B, L) int64 segment numbers, where the encoder embeds them.
+        """
+        real = attention_mask.bool()
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device) + self._stack.position_start
+        inputs = {
+            "input_ids": input_ids,
+            # A mask of four dimensions is taken as it stands, whatever the architecture makes of others.
+            "attention_mask": real[:, None, None, :],
+            "position_ids": positions.unsqueeze(0).expand(input_ids.shape),
+        }
+        if self.wants_types:
+            inputs["token_type_ids"] = torch.zeros_like(input_ids) if types is None else types
+        hidden = self._stack.forward(**inputs)
+        pooled, tokens = None, None
+        if self._vectors:
+            pooled = torch.stack([self._vector(name, hidden, real) for name in self._vectors], dim=1)
+        if "tokens" in self.head.needs:
+            tokens = torch.stack([hidden[layer] for layer in self._layers], dim=1)
+        output = self.head(HeadInput(pooled, tokens, real))
+        decoded = self._decode(output.scores)
+        return Answer(
+            decoded.predicted, decoded.value, decoded.probabilities, output.scores, output.attention
+        )
+
+    def _vector(self, name: str, hidden: dict[int, Tensor], real: Tensor) -> Tensor:
+        if self.pooler is not None:
+            pooled: Tensor = self.pooler(hidden[max(hidden)][:, :1])
+            return pooled
+        pooling, _, layer = name.partition("@")
+        state = hidden[int(layer)]
+        return state[:, 0] if pooling == "cls" else masked_mean(state, real)
 
 
 def _example(model: TextModel) -> tuple[Tensor, ...]:
