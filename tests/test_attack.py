@@ -36,6 +36,8 @@ from pipeline.project import layout
 from pipeline.project.files import read_result
 from pipeline.project.layout import RunFolder
 from pipeline.project.origin import CachedEncoder
+from pipeline.report.__main__ import write_corpus_page
+from pipeline.report.front import Front
 from pipeline.training.fits import Fit
 from tests.pipeline.films import PARAMS, write
 
@@ -58,8 +60,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         for stage in (prepare.main, extract.main, measure_baselines, explore.main):
             stage("films")
-        train.main(RUN.run)
-        evaluate.main(RUN.run)
+        for run in ("films-linear", RUN.run, "films-later"):
+            train.main(run)
+            evaluate.main(run)
+        write_corpus_page("films")
         yield folder
 
 
@@ -130,6 +134,7 @@ KINDS = {
         lambda: layout.explore_folder("films") / "words.json",
         lambda path: repr(read_words(path.parent, corpus())),
     ),
+    "front page": Kind(lambda: layout.front_file("films"), of_result(Front)),
     "map": Kind(
         lambda: layout.explore_folder("films") / "tsne.h5",
         lambda path: [array.tolist() for array in read_map(path.parent, corpus())],

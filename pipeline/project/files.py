@@ -66,7 +66,7 @@ def read_result(path: Path, model: type[T]) -> T:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
         raise InputError(f"{path} is of another version ({place}: {problem['msg']}); {_REMEDY}") from None
-    if _canonical(_plain(value)) != _canonical(content):
+    if _plain(value) != content:
         raise InputError(f"{path} is of another version (it holds more than is known of it); {_REMEDY}")
     return value
 

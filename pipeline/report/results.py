@@ -189,10 +189,13 @@ def gather(name: str, params: Params) -> CorpusResults:
 
 
 def read_rejects(path: Path) -> tuple[Reject, ...]:
-    """The rejected rows of a corpus, in the order of the file."""
+    """The rejected rows of a corpus, in the order of the file; InputError where it cannot be read."""
     csv.field_size_limit(1 << 30)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return tuple(Reject(**row) for row in csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return tuple(Reject(**row) for row in csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); run `dvc repro --force` for prepare") from None
 
 
 def _read_run(name: str, params: Params, corpus: Corpus, manifest: Manifest) -> RunResults | FailedRun:
