@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.corpus.corpus import Corpus
+from features.errors import InputError
 from features.store.extraction import ExtractionSummary
 from features.store.identity import Manifest
 from features.store.index import Index
