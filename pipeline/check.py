@@ -1,20 +1,24 @@
-"""Stage: `params.yaml` is checked before its names become words of a shell and paths that DVC removes.
+"""Stage: `params.yaml` is checked before DVC makes commands of its names; the runs of each corpus are listed.
 
-DVC fills `${key}` into commands and outputs by itself: it would run what `$(...)` or a quote in a name says,
-and delete what a name with `..` leads to. So every stage waits for this one.
+DVC fills `${key}` into commands and outputs by itself: it would run what a quote in a name says, and delete
+what a name with `..` leads to. So every stage waits for this one. And DVC cannot tell which runs are of which
+corpus: the lists let a report wait for its own runs alone.
 """
 
 from __future__ import annotations
 
 from pipeline.project.stage import guard
 from pipeline.project import layout
+from pipeline.project.files import write_json
 from pipeline.project.params import load_params
 
 
 def main() -> None:
-    """Check the file, and write that it was: the same bytes each time, so that nothing after it is stale."""
-    load_params()
-    layout.OUT.mkdir(exist_ok=True)
+    """Write `layout.runs_file` of each corpus, and `layout.checked_file`, whose bytes are always the same."""
+    params = load_params()
+    for corpus in params.corpora:
+        runs = {name: run.model_dump() for name, run in params.runs.items() if run.corpus == corpus}
+        write_json(layout.runs_file(corpus), runs)
     layout.checked_file().write_text("params.yaml is valid\n", "utf-8")
 
 

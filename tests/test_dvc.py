@@ -89,7 +89,7 @@ def stages_of(*names: str) -> set[str]:
     """Stages by name; one that stands for every corpus or run is written out."""
     each = {name: RUNS if name in ("train", "evaluate") else CORPORA for name in names}
     return {
-        name if name in ("runs", "front") or "@" in name else f"{name}@{item}"
+        name if name in ("check", "front") or "@" in name else f"{name}@{item}"
         for name in names
         for item in each[name]
     }
@@ -106,7 +106,7 @@ EDITS = {
     "heads/tasks/ordinal.py": HEADS,
     "features/corpus/splits.py": PREPARED,
     "features/encoder/packing.py": stages_of("extract") | HEADS | PAGES,
-    "features/cluster/settings.py": stages_of("extract") | HEADS | PAGES,
+    "features/cluster/__init__.py": stages_of("extract") | HEADS | PAGES,
     "features/store/reading.py": stages_of("extract", "explore") | HEADS | PAGES,
     "features/words.py": stages_of("extract", "explore") | HEADS | PAGES,
     "pipeline/training/lbfgs.py": HEADS | PAGES,
@@ -114,7 +114,7 @@ EDITS = {
     "pipeline/plots/figures.py": stages_of("explore", "evaluate") | PAGES,
     "pipeline/report/templates/corpus.html": PAGES,
     "pipeline/report/static/base.css": PAGES,
-    "pipeline/project/params.py": PREPARED | {"runs"},
+    "pipeline/project/params.py": PREPARED | {"check"},
     "pipeline/explore.py": stages_of("explore") | PAGES,
     "pipeline/commands/predict.py": set(),
     "data/words/stop.txt": stages_of("explore", "evaluate", "report"),
@@ -141,7 +141,7 @@ CHANGES = {
     ),
     "tsne: {points: 30": ("tsne: {points: 20", {"explore@demo", "report@demo", "front"}),
     "en: {model: encoders/mini-en": ("en: {model: encoders/mini-zh", stages_of("extract", "report")),
-    "hops: 2": ("hops: 3", {"train@demo-attn", "evaluate@demo-attn", "runs"}),
+    "hops: 2": ("hops: 3", {"train@demo-attn", "evaluate@demo-attn"}),
     "training: {epochs: 2}": ("training: {epochs: 3}", stages_of("train", "report")),
     "attention: {sample: 1}": ("attention: {sample: 2}", stages_of("evaluate", "report")),
 }
@@ -175,7 +175,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     project.run("git", *identity, "commit", "--quiet", "--allow-empty", "--message", "Start")
     stages = project.repro()
-    assert stages == PREPARED | {"runs"}
+    assert stages == PREPARED | {"check"}
     assert project.extraction()["new"] == 90
     return project
 
@@ -226,20 +226,20 @@ def test_a_changed_param_makes_its_stages_stale(finished: Project) -> None:
         params.write_text(text.replace(old, new, 1), "utf-8")
         found = stale(finished)
         params.write_text(text, "utf-8")
-        assert found == wanted, new
+        assert found == wanted | {"check"}, new
 
 
 def test_a_new_run_trains_that_run_alone(project: Project) -> None:
     """One more line under `runs:` trains and evaluates it, renews its corpus's report, encodes nothing."""
     line = "  demo-mean: {corpus: demo, head: linear, task: regress}\n"
     project.edit("params.yaml", "training: {epochs", line + "training: {epochs")
-    assert project.repro() == of_run("demo-mean") | {"runs", "report@demo", "front"}
+    assert project.repro() == of_run("demo-mean") | {"check", "report@demo", "front"}
 
 
 def test_a_removed_run_leaves_the_report(project: Project) -> None:
     """A line taken from `runs:` takes the run out of its corpus's report, and no head is trained."""
     project.edit("params.yaml", "  demo-linear: {corpus: demo, head: linear, task: classify}\n", "")
-    assert project.repro() == {"runs", "report@demo", "front"}
+    assert project.repro() == {"check", "report@demo", "front"}
     assert "demo-linear" not in (project.folder / "reports/demo.html").read_text("utf-8")
 
 
@@ -247,7 +247,7 @@ def test_a_diverged_run_leaves_the_others_their_report(project: Project) -> None
     """`dvc repro` goes on to the report, which names the run that failed and shows the other."""
     line = "  demo-wild: {corpus: demo, head: mlp, task: classify, training: {learning_rate: 1.0e+12}}\n"
     project.edit("params.yaml", "training: {epochs", line + "training: {epochs")
-    assert project.repro() == of_run("demo-wild") | {"runs", "report@demo", "front"}
+    assert project.repro() == of_run("demo-wild") | {"check", "report@demo", "front"}
     page = (project.folder / "reports/demo.html").read_text("utf-8")
     assert "demo-linear" in page
     assert "demo-wild" in page
@@ -271,3 +271,15 @@ def test_another_encoder_encodes_everything_and_going_back_nothing(project: Proj
     shutil.rmtree(project.folder / ".dvc" / "cache")  # so that DVC cannot spare us the stage
     project.run("dvc", "repro", "extract@demo")
     assert project.extraction()["new"] == 0
+
+
+@pytest.mark.parametrize("name", ["x'; touch pwned; echo '", "$(touch pwned)", "../../precious"])
+def test_a_name_reaches_no_shell_and_no_foreign_folder(project: Project, name: str) -> None:
+    """A run's name that would run a command or lead out of `out/` stops at the first stage."""
+    (project.folder.parent / "precious").mkdir()
+    run = f"  {json.dumps(name)}: {{corpus: demo, head: linear, task: classify}}\n"
+    project.edit("params.yaml", "training: {epochs", run + "training: {epochs")
+    with pytest.raises(AssertionError, match=r"error: params\.yaml: runs"):
+        project.repro()
+    assert not (project.folder / "pwned").exists()
+    assert (project.folder.parent / "precious").exists()

@@ -17,8 +17,8 @@ def store() -> Path:
 
 
 def checked_file() -> Path:
-    """Says that `params.yaml` was found valid; the first stage waits for it."""
-    return OUT / "params.txt"
+    """Stands once `params.yaml` has been found valid."""
+    return OUT / "declared" / "valid.txt"
 
 
 def corpus_folder(corpus: str) -> Path:

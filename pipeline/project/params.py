@@ -139,10 +139,21 @@ PARAMS = Path("params.yaml")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
+def _where_dvc_sees_it(model: str) -> str:
+    """A hub id, or a folder under `encoders/`, which the stages name as a dependency."""
+    parts = PurePosixPath(model).parts
+    if Path(model).is_dir() and (parts[0] != "encoders" or ".." in parts):
+        raise ValueError(
+            f"the folder {model} lies outside `encoders/`, where DVC would not see it change; move or link "
+            f"it there, and write encoders/{Path(model).name}"
+        )
+    return model
+
+
 class EncoderParams(_Model):
     """A folder, or a hub id with the commit it is pinned to."""
 
-    model: str
+    model: Annotated[str, AfterValidator(_where_dvc_sees_it)]
     revision: str | None = None
 
 

@@ -17,6 +17,7 @@ from pipeline.evaluation.padding import PaddingResult, read_padding
 from pipeline.project import layout
 from pipeline.project.files import read_result
 from tests.features.tiny_models import write_tiny
+from tests.pipeline.films import link_encoders
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,8 @@ def written(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = tmp_path_factory.mktemp("padding")
         (folder / "out").symlink_to(project / "out")
         text = (project / "params.yaml").read_text("utf-8")
-        more = f"encoders: {{small: {{model: {distilled}}}, "
+        link_encoders(folder, distilbert=distilled)
+        more = "encoders: {small: {model: encoders/distilbert}, "
         (folder / "params.yaml").write_text(text.replace("encoders: {", more, 1), "utf-8")
         patch.chdir(folder)
         patch.setattr(layout, "padding_folder", lambda name: folder / name)

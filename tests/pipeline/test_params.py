@@ -140,3 +140,15 @@ def test_a_name_for_the_shell_stops_the_first_stage(
     (tmp_path / "params.yaml").write_text(GOOD)
     check.main()
     assert layout.checked_file().exists()
+
+
+@pytest.mark.parametrize("place", ["mine", "encoders/../mine"])
+def test_an_encoder_folder_lies_where_dvc_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A folder outside `encoders/` is refused, since no stage would notice that its weights changed."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "encoders").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="move or link it there, and write encoders/mine"):
+        load(tmp_path, GOOD.replace("encoders/mini-en", place))
