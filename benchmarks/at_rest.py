@@ -2,7 +2,7 @@
 
     python -m benchmarks.at_rest [--csv FILE --column NAME --label NAME] [--rows 10000] [--encoder FOLDER]
 
-Encodes the corpus once, converts it, and compares the two stores. Heads see the same split, seeds and batches
+Encodes the corpus in either form and compares the two stores. Heads see the same split, seeds and batches
 in either form. A head on pooled vectors answers alike from both, since these are computed before tokens are
 rounded; it stands in the table to show it. The bundled sample is the default.
 """
@@ -24,10 +24,13 @@ import numpy.typing as npt
 import torch
 
 from features.corpus.corpus import Corpus
-from features.corpus.ingest import Columns, SplitPlan, ingest
+from features.corpus.ingest import ingest
 from features.corpus.labels import class_labels
+from features.corpus.rows import Columns
+from features.corpus.splits import SplitPlan
 from features.encoder.encoder import Encoder, EncoderSpec
-from features.store.extraction import ExtractionSummary, extract, readable_bytes
+from features.store.cost import readable_bytes
+from features.store.extraction import ExtractionSummary, extract
 from features.store.reading import FeatureStore, TokenReader
 from heads.parts.base import HeadShape, build_head, head_class
 from heads.tasks import build_task
@@ -100,7 +103,7 @@ def read_corpus(given: argparse.Namespace, folder: Path) -> Corpus:
 def encode(
     corpus: Corpus, model: str, max_length: int, form: str, folder: Path
 ) -> tuple[ExtractionSummary, FeatureStore]:
-    """The corpus in one form; the second is converted from the first."""
+    """The corpus in one form."""
     encoder = Encoder.load(EncoderSpec(model, None, max_length, at_rest=form))
     out = folder / form
     summary = extract(

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from features.store.extraction import build_index
 from features.store.identity import Manifest
+from features.store.index import build_index
 from features.store.shards import Shard, columns
 from features.store.store import Store
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.corpora import read_column
-from features.store.extraction import entry_bytes, readable_bytes, readable_time
+from features.store.cost import entry_bytes, readable_bytes, readable_time
 from features.store.identity import Manifest
 
 FORMS = ("float16", "int8", "none")
@@ -79,7 +79,7 @@ def table_lines(corpora: Sequence[Planned], dim: int, vectors: int) -> Iterator[
 def size_at_rest(texts: int, tokens: float, form: str, dim: int, vectors: int) -> float:
     """Bytes of a corpus in shards of one cached layer."""
     names = tuple(str(number) for number in range(vectors))
-    manifest = Manifest("plan", "", "", 512, (12,), names, dim, form, "", "float32")
+    manifest = Manifest("plan", "", "", 512, (12,), names, dim, form, 1, "float32")
     per_text, per_token = entry_bytes(manifest)
     return per_text * texts + per_token * tokens
 

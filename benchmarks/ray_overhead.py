@@ -6,8 +6,8 @@ Each part runs in a process of its own, with a store of its own: the local engin
 two; Ray with one actor and with two actors of one thread each on a local cluster that is started and ended
 for the run; and one actor on a cluster that stands already (`ray-1-standing`). "At work" leaves out what
 happens once: on the local side loading and checking the encoder, on Ray's side until all actors have done so.
-CPU time is that of the driver and of the actors while at work; it says what Ray itself costs where the clock
-on the wall cannot, on a machine that others use.
+CPU time is that of the driver and of the actors' processes while at work; it says what Ray itself costs where
+the clock on the wall cannot, on a machine that others use.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from features.cluster.connection import connected
-from features.cluster.engine import ClusterEngine
-from features.cluster.recipe import FrozenRecipe
-from features.cluster.reports import State
-from features.cluster.settings import Settings
+from features.cluster.actor import load_proven
+from features.cluster.engine import ClusterEngine, Settings
 from features.corpus.texts import Text
 from features.encoder.device import give_products_to_half
 from features.encoder.encoder import Encoder, EncoderSpec
-from features.encoder.parity import check_parity
+from features.encoder.parity import check_parity, expected_vectors
 from features.store.extraction import extract
 
 PARTS = {"local-1": 1, "ray-1-standing": 1, "ray-1": 1, "local-2": 2, "ray-2": 2}
@@ -77,17 +75,30 @@ def run_part(name: str, args: argparse.Namespace, room: Path) -> Timing:
     encoder = Encoder.load(spec, device="cpu", threads=1)
     at: list[tuple[float, float]] = []
 
-    def watch(state: State) -> None:
-        if state.actors == many and not at:
+    def watch(done: int, total: int, note: str) -> None:
+        if note.startswith(f"{many} of {many} actors") and not at:
             at.append((time.perf_counter(), time.process_time()))
 
-    engine = ClusterEngine(FrozenRecipe(spec, encoder.manifest, Path.cwd(), 1), Settings(actors=many), watch)
-    done = extract(texts, rows, encoder, room / "store", room / "out", _quiet, engine=engine)
+    build = partial(timed, partial(load_proven, spec, encoder.manifest, Path.cwd(), 1, {}), room)
+    engine = ClusterEngine(build, lambda: expected_vectors(encoder), Settings(actors=many))
+    done = extract(texts, rows, encoder, room / "store", room / "out", _quiet, watch, engine=engine)
     end = time.perf_counter()
-    assert engine.summary is not None
-    actors = sum(actor.cpu_seconds for actor in engine.summary.actors)
+    actors = sum(float(path.read_text()) for path in room.glob("*.seconds"))
     ready, cpu = at[0]
     return Timing(end - started, end - ready, time.process_time() - cpu + actors, done.new_tokens)
+
+
+def timed(build: Callable[[Any], Any], folder: Path, expected: Any) -> Any:
+    """Make an actor's encoder, which leaves the CPU time of its process since then in a folder."""
+    encoder, loaded = build(expected), time.process_time()
+    encode, file = encoder.encode, folder / f"{os.getpid()}.seconds"
+
+    def encode_timed(texts: Any) -> Iterator[Any]:
+        yield from encode(texts)
+        file.write_text(str(time.process_time() - loaded))
+
+    encoder.encode = encode_timed
+    return encoder
 
 
 def measure(name: str, args: argparse.Namespace) -> Timing:
@@ -106,7 +117,9 @@ def _standing(wanted: bool) -> Iterator[str]:
     if not wanted:
         yield ""
         return
-    with connected() as ray:
+    import ray
+
+    with ray.init("local", include_dashboard=False, log_to_driver=False, object_store_memory=2**28):
         yield ray.get_runtime_context().gcs_address
 
 

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from features.corpus.texts import Text
-from features.store.extraction import publish
 from features.store.identity import Manifest
+from features.store.index import publish
 from features.store.reading import FeatureStore
 from features.store.shards import EncodedBatch, dequantise, quantise
 from features.store.store import Store, text_digests
@@ -101,7 +101,7 @@ def report(times: dict[str, list[float]]) -> None:
 def store_reader(
     folder: Path, lengths: npt.NDArray[np.int32], tokens: npt.NDArray[np.float16], form: str
 ) -> Gather:
-    manifest = Manifest("benchmark", "", "", 512, (LAYER,), (), tokens.shape[1], form, "", "float32")
+    manifest = Manifest("benchmark", "", "", 512, (LAYER,), (), tokens.shape[1], form, 1, "float32")
     texts = [Text(str(number)) for number in range(len(lengths))]
     digests = text_digests(texts)
     with Store(folder / "store", manifest, print) as store:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +23,7 @@ from tests.features.runs import assert_holds, run, texts_of
 
 COUNT = 240
 TEXTS = texts_of(COUNT)
-AT_REST = ("float16", "int8")
-KILLS = int(os.environ.get("ENCODE_ONCE_KILLS", "5"))
+KILLS = int(os.environ.get("ENCODE_ONCE_KILLS", "8"))
 CHILD = """
 import os
 import signal
@@ -41,63 +39,69 @@ from tests.features.runs import texts_of
 
 # A shell starts its background jobs deaf to the keyboard; this child must hear it wherever tests run.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-root, count, pause, user = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-tokens = sys.argv[5]
+root, count, user, tokens = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+wait_at, last_step = int(sys.argv[5]), int(sys.argv[6])
 if user:
     os.setuid(user)
 
 
-def say(line):
-    print(line, flush=True)
+class Steps:
+    'Everything that is done to a file; the process kills itself before the last one.'
+    done = 0
+
+    def __call__(self, event, given):
+        if (event == 'open' or event.startswith('os.')) and given and str(given[0]).startswith(str(root)):
+            self.done += 1
+            if self.done == last_step:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
-say("ready")
+def show(done, total, note):
+    if done == wait_at:
+        print('waiting', flush=True)
+        sys.stdin.readline()
+
+
+steps = Steps()
+sys.addaudithook(steps)
 try:
-    extract(
-        texts_of(count),
-        np.arange(count),
-        FakeEncoder(fake_manifest(tokens=tokens), batch=4, pause=pause),
-        root / "store",
-        root / "out",
-        say,
-        lambda done, total, note: say(f"done {done}"),
-        shard_bytes=3000,
-    )
+    encoder = FakeEncoder(fake_manifest(tokens=tokens), batch=4)
+    places = root / 'store', root / 'out'
+    extract(texts_of(count), np.arange(count), encoder, *places, print, show, shard_bytes=3000)
 except InputError as error:
-    say(error)
+    print(error)
     sys.exit(2)
 except KeyboardInterrupt:
     sys.exit(130)
+print(steps.done)
 """
 
 
-def start(root: Path, pause: float = 0.004, user: int = 0, at_rest: str = "float16") -> subprocess.Popen[str]:
-    """A process that extracts slowly; returns once it has begun."""
+def start(
+    root: Path, *, user: int = 0, at_rest: str = "float16", wait_at: int = 0, last_step: int = 0
+) -> subprocess.Popen[str]:
+    """A process that extracts; returns once it has ended, or waits after `wait_at` texts."""
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, *map(str, (root, COUNT, pause, user, at_rest))],
+        [sys.executable, "-c", CHILD, *map(str, (root, COUNT, user, at_rest, wait_at, last_step))],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    wait_for(process, "ready")
+    assert process.stdout is not None
+    if wait_at:
+        assert any(line == "waiting\n" for line in process.stdout)
     return process
 
 
-def wait_for(process: subprocess.Popen[str], line: str) -> None:
-    """Read what a process says up to a line."""
-    assert process.stdout is not None
-    for said in process.stdout:
-        if said.strip() == line:
-            return
-    raise AssertionError(f"the process never said {line!r}")
-
-
 def finish(process: subprocess.Popen[str]) -> str:
-    """Wait for the end; gives the rest of what the process says."""
-    assert process.stdout is not None
-    output = process.stdout.read()
-    process.stdout.close()
-    process.wait(timeout=60)
-    return output
+    """Let a process go on to its end; gives the rest of what it says."""
+    return process.communicate("\n", timeout=60)[0]
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a process that waits."""
+    process.kill()
+    process.communicate()
 
 
 def finished_texts(root: Path) -> set[bytes]:
@@ -107,25 +111,21 @@ def finished_texts(root: Path) -> set[bytes]:
 
 
 @pytest.fixture(scope="module")
-def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Seconds that an uninterrupted extraction takes."""
-    process = start(tmp_path_factory.mktemp("whole"))
-    began = time.monotonic()
-    finish(process)
+def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How often an uninterrupted extraction does something to a file, where it has the fewest shards."""
+    process = start(tmp_path_factory.mktemp("whole"), at_rest="int8")
+    said = finish(process)
     assert process.returncode == 0
-    return time.monotonic() - began
+    return int(said.splitlines()[-1])
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
-@pytest.mark.parametrize("at_rest", AT_REST)
-def test_a_killed_run_loses_no_finished_shard(
-    tmp_path: Path, duration: float, at_rest: str, seed: int
-) -> None:
-    """After `kill -9` at a random moment the next run encodes exactly the texts of no finished shard."""
-    process = start(tmp_path, at_rest=at_rest)
-    time.sleep(random.Random(seed).uniform(0, duration))
-    process.kill()
+def test_a_killed_run_loses_no_finished_shard(tmp_path: Path, steps: int, seed: int) -> None:
+    """After `kill -9` before any step on a file the next run encodes just the texts of no finished shard."""
+    at_rest = ("float16", "int8")[seed % 2]
+    process = start(tmp_path, at_rest=at_rest, last_step=random.Random(seed).randrange(1, steps))
     finish(process)
+    assert process.returncode == -signal.SIGKILL
     kept = finished_texts(tmp_path)
     names = {path.name for path in (tmp_path / "store").glob("*/shards/*.h5")}
     again = run(tmp_path, TEXTS, encoder=FakeEncoder(fake_manifest(tokens=at_rest)))
@@ -136,38 +136,34 @@ def test_a_killed_run_loses_no_finished_shard(
     assert len(again.encoded) == len(encoded)
     assert not any("damaged" in line for line in again.lines)
     assert names <= {path.name for path in (tmp_path / "store").glob("*/shards/*.h5")}
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_a_run_killed_again_and_again_gets_there(tmp_path: Path) -> None:
     """Each of several killed runs goes on from the last; together they encode the corpus."""
     kept: set[bytes] = set()
     for _ in range(3):
-        process = start(tmp_path)
-        wait_for(process, "done 60")
-        process.kill()
-        finish(process)
+        kill(start(tmp_path, wait_at=60))
         assert kept < finished_texts(tmp_path)
         kept = finished_texts(tmp_path)
-    assert len(run(tmp_path, TEXTS).encoded) == COUNT - len(kept)
+    assert len(run(tmp_path, TEXTS).encoded) == COUNT - len(kept) > 0
 
 
 def test_ctrl_c_keeps_the_shard_that_was_filling(tmp_path: Path) -> None:
     """An interrupt from the keyboard ends the run and leaves no work behind."""
-    process = start(tmp_path, pause=0.02)
-    wait_for(process, "done 100")
+    process = start(tmp_path, wait_at=100)
     process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
     finish(process)
     assert process.returncode == 130
     assert not list(tmp_path.rglob("*.partial"))
-    kept = len(finished_texts(tmp_path))
-    assert 100 <= kept < COUNT
-    assert len(run(tmp_path, TEXTS).encoded) == COUNT - kept
+    assert len(finished_texts(tmp_path)) == 100
+    assert len(run(tmp_path, TEXTS).encoded) == COUNT - 100
 
 
 def test_two_extractions_at_once_do_not_meet(tmp_path: Path) -> None:
     """The second process is told which one holds the store, and the first finishes undisturbed."""
-    process = start(tmp_path, pause=0.02)
-    wait_for(process, "done 4")
+    process = start(tmp_path, wait_at=4)
     with pytest.raises(InputError, match=f"being written by process {process.pid} on"):
         extract(TEXTS, np.arange(COUNT), FakeEncoder(), tmp_path / "store", tmp_path / "out", print)
     finish(process)
@@ -177,10 +173,7 @@ def test_two_extractions_at_once_do_not_meet(tmp_path: Path) -> None:
 
 def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
     """The lock dies with its process."""
-    process = start(tmp_path)
-    wait_for(process, "done 4")
-    process.kill()
-    finish(process)
+    kill(start(tmp_path, wait_at=4))
     run(tmp_path, TEXTS)
 
 
