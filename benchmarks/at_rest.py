@@ -24,10 +24,9 @@ import numpy.typing as npt
 import torch
 
 from features.corpus.corpus import Corpus
-from features.corpus.ingest import ingest
+from features.corpus.ingest import SplitPlan, ingest
 from features.corpus.labels import class_labels
 from features.corpus.rows import Columns
-from features.corpus.splits import SplitPlan
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.store.cost import readable_bytes
 from features.store.extraction import ExtractionSummary, extract
