@@ -70,6 +70,7 @@ def test_a_node_is_removed_in_the_middle_of_the_run(nodes: Any, tmp_path: Path) 
         if note.startswith("3 of 3 actors") and done >= 100 and not removed:
             removed.append(done)
             nodes.remove_one()
+        elif removed and note.startswith("2 of 3 actors"):  # its actor may live on for a moment
             recipe.go()
 
     try:
