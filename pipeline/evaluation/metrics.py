@@ -224,8 +224,13 @@ def _mean(values: npt.NDArray[np.bool_] | Floats) -> float:
 
 
 def _spearman(actual: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> float:
-    from scipy.stats import spearmanr
-
+    """Pearson's correlation of ranks, ties at their mean rank; undefined where one side is constant."""
     if len(actual) < 2 or np.ptp(actual) == 0 or np.ptp(value) == 0:
         return float("nan")
-    return float(spearmanr(actual, value).statistic)
+    return float(np.corrcoef(_ranks(actual), _ranks(value))[0, 1])
+
+
+def _ranks(values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    result: Floats = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return result

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from features.encoder.device import keep_freed_memory
@@ -82,6 +81,8 @@ class LinearProblem:
             l2: weight of ||W||^2 / 2; biases are free.
             tolerance: stop once an iteration lowers the objective by less than this share of it.
         """
+        from scipy.optimize import minimize  # a third of a second, and only a head that is solved needs it
+
         eye = torch.eye(len(self._covariance), dtype=torch.float64)
         factor = torch.linalg.cholesky(_CURVATURE * self._covariance + l2 * eye)
         factor = factor.to(self.features)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 from sklearn.metrics import (
     accuracy_score,
     cohen_kappa_score,
@@ -53,6 +54,18 @@ def test_rounding_widens_the_tolerance_of_a_regressor() -> None:
     assert figures.rating is not None
     assert figures.rating.adjacent_accuracy == 1.0
     assert figures.rating.adjacent_raw == 0.0
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.floats(0, 6, width=16)), min_size=3, max_size=40))
+def test_the_rank_correlation_is_scipys(pairs: list[tuple[int, float]]) -> None:
+    """Ties have their mean rank, as in scipy's Spearman correlation."""
+    actual, value = (list(column) for column in zip(*pairs, strict=True))
+    figures = measure(ratings([(a, a) for a in actual], value=value), ordered=True)
+    assert figures.rating is not None
+    if len(set(actual)) > 1 and len(set(value)) > 1:
+        assert figures.rating.spearman == pytest.approx(spearmanr(actual, value).statistic, abs=1e-12)
+    else:
+        assert math.isnan(figures.rating.spearman)
 
 
 def test_figures_that_do_not_exist_are_nan_not_zero() -> None:
