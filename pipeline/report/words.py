@@ -92,8 +92,13 @@ _FULL = 0.42  # share of the picture that words may cover; more finds no room on
 _LETTERS = 24  # longer words are cut
 
 
-@dataclass(frozen=True)
-class Placed:
+# An Archimedean spiral from the middle, wide as the picture is: places in the order in which words try them.
+_ANGLE = 0.22 * np.arange(1800)
+_X = _WIDTH / 2 + 0.62 * _ANGLE * np.cos(_ANGLE) * _WIDTH / _HEIGHT
+_Y = _HEIGHT / 2 + 0.62 * _ANGLE * np.sin(_ANGLE)
+
+
+class Placed(NamedTuple):
     """A word with its middle, its width and its size in px."""
 
     word: str
@@ -103,24 +108,9 @@ class Placed:
     width: float
     size: float
 
-    def touches(self, other: Placed) -> bool:
-        """Whether the two come closer than is legible."""
-        apart = abs(self.x - other.x) - (self.width + other.width) / 2
-        return apart < _GAP and abs(self.y - other.y) < (self.size + other.size) * 0.56
 
-    @property
-    def reach(self) -> float:
-        """How much of the picture, from its middle outwards, holds the word; 1 is all of it."""
-        across = (abs(self.x - _WIDTH / 2) + self.width / 2) / _WIDTH
-        return 2 * max(across, (abs(self.y - _HEIGHT / 2) + self.size * 0.6) / _HEIGHT)
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """The word cloud of one label: the larger a word, the more it sets the label apart.
-
-    box: the part of the picture that it fills: x, y, width, height.
-    """
+class Cloud(NamedTuple):
+    """The word cloud of one label; `box` is the part of the picture that it fills: x, y, width, height."""
 
     part: str
     words: tuple[Placed, ...]
@@ -128,35 +118,42 @@ class Cloud:
 
 
 def clouds(words: tuple[WordLists, ...]) -> tuple[Cloud, ...]:
-    """A cloud of the distinctive words of each label."""
-    found = []
-    for item in words[1:]:
-        placed = place_words(item.distinctive)
-        share = min(max(max((word.reach for word in placed), default=1.0) + 0.03, 0.5), 1.0)
-        corner = ((1 - share) * _WIDTH / 2, (1 - share) * _HEIGHT / 2)
-        found.append(Cloud(item.part, placed, (*corner, share * _WIDTH, share * _HEIGHT)))
-    return tuple(found)
+    """A cloud of the distinctive words of each label: the larger a word, the more it sets the label apart."""
+    placed = [(item.part, place_words(item.distinctive)) for item in words[1:]]
+    return tuple(Cloud(part, found, _box(found)) for part, found in placed)
 
 
 def place_words(words: WordList) -> tuple[Placed, ...]:
     """Words without overlap inside the picture; those that find no room are left out.
 
-    Heaviest first, each goes to the first free place on an Archimedean spiral from the middle, as in Wordle
-    (Feinberg 2010). Widths are estimated, and the picture makes each word as wide as was planned.
+    Heaviest first, each goes to the first free place on the spiral, as in Wordle (Feinberg 2010). Widths are
+    estimated, and the picture makes each word as wide as was planned.
     """
     placed: list[Placed] = []
     letters = [excerpt(word, _LETTERS) for word in words.words]
     for word, weight, size in zip(letters, words.weights, _sizes(letters, words.weights), strict=True):
-        for step in range(1800):
-            angle = 0.22 * step
-            x = _WIDTH / 2 + 0.62 * angle * math.cos(angle) * _WIDTH / _HEIGHT
-            y = _HEIGHT / 2 + 0.62 * angle * math.sin(angle)
-            place = (round(value, 1) for value in (x, y, text_width(word, size), size))
-            candidate = Placed(word, weight, *place)
-            if candidate.reach <= 1 and not any(candidate.touches(other) for other in placed):
-                placed.append(candidate)
-                break
+        width = text_width(word, size)
+        free = (np.abs(_X - _WIDTH / 2) + width / 2 <= _WIDTH / 2) & (
+            np.abs(_Y - _HEIGHT / 2) + size * 0.6 <= _HEIGHT / 2
+        )
+        for other in placed:
+            beside = np.abs(_X - other.x) >= (width + other.width) / 2 + _GAP
+            free &= beside | (np.abs(_Y - other.y) >= (size + other.size) * 0.56)
+        if free.any():
+            first = int(free.argmax())
+            placed.append(Placed(word, weight, float(_X[first]), float(_Y[first]), width, size))
     return tuple(placed)
+
+
+def _box(words: tuple[Placed, ...]) -> tuple[float, float, float, float]:
+    """The least box of the picture's own shape that holds all words, no less than half as wide."""
+    shares = [0.5] + [
+        2 * max((abs(word.x - _WIDTH / 2) + word.width / 2) / _WIDTH,
+                (abs(word.y - _HEIGHT / 2) + word.size * 0.6) / _HEIGHT) + 0.03
+        for word in words
+    ]  # fmt: skip
+    share = min(max(shares), 1.0)
+    return (1 - share) * _WIDTH / 2, (1 - share) * _HEIGHT / 2, share * _WIDTH, share * _HEIGHT
 
 
 def _sizes(words: Sequence[str], weights: Sequence[float]) -> list[float]:

@@ -189,7 +189,8 @@ def test_words_of_a_cloud_do_not_overlap() -> None:
     assert placed[0].size == max(word.size for word in placed)
     assert len(placed) >= 26
     for i, a in enumerate(placed):
-        assert a.reach <= 1
+        assert a.width / 2 - 0.1 <= a.x <= 400.1 - a.width / 2
+        assert 0 < a.y < 250
         for b in placed[i + 1 :]:
             apart = abs(a.x - b.x) >= (a.width + b.width) / 2 or abs(a.y - b.y) >= (a.size + b.size) / 2
             assert apart, (a, b)
