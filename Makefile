@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: repro test check setup sample demo
+.PHONY: repro test test-older-processor check setup sample demo
 
 repro: setup            ## the bundled sample, from raw text to reports/index.html
 	dvc repro
@@ -12,11 +12,16 @@ repro: setup            ## the bundled sample, from raw text to reports/index.ht
 test: setup             ## all tests
 	pytest
 
+# A processor with AVX2 alone, as torch and oneDNN see it.
+test-older-processor: setup     ## the encoder's tests as on a processor without bfloat16 units
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 pytest -q tests/pipeline/test_sklearn_encoder.py \
+	  tests/pipeline/test_engines.py $(addprefix tests/features/test_,$(addsuffix .py,golden architectures device \
+	  encoder encoding_order identity lazy_model masked_lm packing padding parity products tokenising))
+
 check: setup            ## formatting, lint and types
 	ruff check .
 	ruff format --check .
 	mypy
-
 
 demo: setup             ## a page on this machine that asks the trained runs
 	python -m pipeline demo
