@@ -283,3 +283,19 @@ def test_a_name_reaches_no_shell_and_no_foreign_folder(project: Project, name: s
         project.repro()
     assert not (project.folder / "pwned").exists()
     assert (project.folder.parent / "precious").exists()
+
+
+def test_a_diverged_run_stops_no_other(project: Project) -> None:
+    """`dvc repro` goes on to the report, which names the run that failed; DVC's views stay readable."""
+    project.edit(
+        "params.yaml", "options: {hops: 2}}", "options: {hops: 2}, training: {learning_rate: 1.0e30}}"
+    )
+    stages = project.repro()
+    assert {"train@demo-attn", "evaluate@demo-attn", "report@demo", "front"} <= stages
+    assert "train@demo-linear" not in stages
+    page = (project.folder / "reports" / "demo.html").read_text("utf-8")
+    assert "demo-attn failed" in page
+    assert "demo-linear" in page
+    assert "demo-linear" in project.run("dvc", "metrics", "show")
+    project.run("dvc", "plots", "show")
+    assert project.repro() == set()
