@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +33,10 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.project import layout
 from pipeline.project.files import write_csv, write_result
 from pipeline.project.params import load_params
-from pipeline.report.rendering import duration, number, percent, render, write_page
+from pipeline.report.rendering import render, write_page
 
 _HELD_OUT = 0.2  # of the sample's texts
 _MEAN = 1  # of the pooled vectors `cls` and `mean`
-
-ABOUT = {
-    "static": "every text padded to the longest length allowed",
-    "dynamic": "padded to the longest of its batch, texts in random order",
-    "sorted": "the same, texts sorted by length first",
-    "packed": "nothing padded: the texts of a batch as one row",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -97,8 +89,7 @@ def _run(given: argparse.Namespace) -> None:
     write_result(folder / "padding.json", result)
     rows = [list(asdict(line).values()) for line in lines]
     write_csv(folder / "padding.csv", list(asdict(lines[0])), rows)
-    page = render("padding.html", ("sort",), result=result, columns=COLUMNS, strategies=ABOUT)
-    write_page(folder / "padding.html", page)
+    write_page(folder / "padding.html", render("padding.html", ("sort",), result=result))
     log.info("%s: %s; see %s", given.corpus, result.line, folder / "padding.html")
 
 
@@ -210,50 +201,6 @@ def judge(name: str, run: PaddingRun, sample: Sample) -> PaddingLine:
         lowest_cosine=cost.lowest_cosine,
         largest_difference=cost.largest_difference,
     )
-
-
-class Column(NamedTuple):
-    """A column of the page: a field of `PaddingLine`, its title, what it says, its text, and how it sorts."""
-
-    field: str
-    title: str
-    about: str
-    kind: str
-    first: str = "descending"
-
-    def text(self, value: float) -> str:
-        """A value for people.
-
-        >>> Column("", "", "", "rate").text(1234.56), Column("", "", "", "tiny").text(0.00012)
-        ('1,235', '1.2e−04')
-        """
-        if self.kind == "share":
-            return percent(value)
-        if self.kind == "seconds":
-            return duration(value)
-        if self.kind == "rate":
-            return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-        return (
-            (f"{value:.1e}" if value else "0").replace("-", "−") if self.kind == "tiny" else number(value, 6)
-        )
-
-
-COLUMNS = (
-    Column("precision", "precision", "macro: each label counts once; held-out rows", "share"),
-    Column("recall", "recall", "macro, held-out rows", "share"),
-    Column("accuracy", "accuracy", "share of the held-out rows that are right", "share"),
-    Column("f1", "F1", "macro, held-out rows", "share"),
-    Column("loss", "loss", "mean cross entropy over the held-out rows", "number", "ascending"),
-    Column("seconds", "run time", "median over rounds, without tokenising", "seconds", "ascending"),
-    Column("samples", "samples/s", "texts a second", "rate"),
-    Column("steps", "steps/s", "batches a second", "rate"),
-    Column("useful", "useful tokens", "share of the computed tokens that were not padding", "share"),
-    Column("lowest_cosine", "lowest cosine", "of a text's vectors with those of the packed run", "number"),
-    Column(
-        "largest_difference", "largest difference", "of a vector's number from the packed run's", "tiny",
-        "ascending",
-    ),
-)  # fmt: skip
 
 
 def _positive(text: str) -> int:

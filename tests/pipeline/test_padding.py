@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from features.corpus.corpus import Corpus
 from features.encoder.padding import STRATEGIES, PaddingCost, PaddingRun
 from features.errors import InputError
 from pipeline.commands import padding
-from pipeline.commands.padding import COLUMNS, draw_sample, judge
-from pipeline.evaluation.padding import PaddingResult, read_padding
+from pipeline.commands.padding import draw_sample, judge
+from pipeline.evaluation.padding import PaddingLine, PaddingResult, read_padding
 from pipeline.project import layout
 from pipeline.project.files import read_result
 from tests.features.tiny_models import write_tiny
@@ -78,7 +79,7 @@ def test_the_table_is_written_for_spreadsheets_and_for_people(written: Path) -> 
     with (written / "padding.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * len(STRATEGIES)
-    assert set(rows[0]) == {"encoder", "strategy", "fit", *(column.field for column in COLUMNS)}
+    assert set(rows[0]) == {field.name for field in fields(PaddingLine)}
     page = (written / "padding.html").read_text("utf-8")
     assert page.count('<tr><th scope="row">small') == len(STRATEGIES) + 1
     assert "steps/s" in page
