@@ -18,6 +18,8 @@ from features.errors import InputError
 from features.store.identity import digest_bytes
 
 PARTIAL = ".partial"
+LOCK = ".lock"
+_HOLDER = ".lock.json"
 # 2001-09-09, one billion seconds: no write of today can happen to set it.
 _SEAL_NS = 10**9 * 10**9
 
@@ -77,21 +79,6 @@ def verify(path: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; systems that cannot open folders do so by themselves."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-LOCK = ".lock"
-_HOLDER = ".lock.json"
-
-
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a folder for writing; creates it.
@@ -129,3 +116,14 @@ def holder(folder: Path) -> str:
         return f"process {found['pid']} on {found['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; systems that cannot open folders do so by themselves."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

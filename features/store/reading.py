@@ -34,7 +34,7 @@ class TokenBatch(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """The L pieces of one text; see `features.encoded.EncodedBatch`.
+    """The L pieces of one text; see `features.store.shards.EncodedBatch`.
 
     piece_ids: (L,) int32. char_spans: (L, 2) int32. segments: (L,) int8.
     """

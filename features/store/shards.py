@@ -1,4 +1,10 @@
-"""A shard: one immutable HDF5 file of encoded texts, named by the digest of its own bytes."""
+"""A shard: one immutable HDF5 file of encoded texts, named by the digest of its own bytes.
+
+The name makes verification one sequential read: a file cut short, with a flipped bit or a foreign one cannot
+carry the name of what it holds. Datasets are contiguous, so that a reader maps the file and needs no HDF5 to
+find a text's vectors. The file is built in memory and reaches the disk whole: no half-written HDF5 file ever
+exists.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +21,15 @@ import numpy.typing as npt
 from features.errors import InputError
 from features.store.files import write_named
 from features.store.identity import Manifest
+
+FORMAT = "encode-once shard 1"
+SHARDS = "shards"
+SUFFIX = ".h5"
+# Fixed bounds: the bytes must not depend on what a later HDF5 library prefers.
+LIBVER = ("v110", "v110")
+_PAGE = 4096
+_LARGEST = np.float32(127)  # -128 stays unused: the range is symmetric
+_BLOCK = 2**18  # numbers whose float32 form stays in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -40,62 +55,6 @@ class EncodedBatch:
     segments: npt.NDArray[np.int8]
 
 
-# Token embeddings in 8 bits: one scale a token, so that one loud token costs the others nothing.
-#
-#     scale = max |x| / 127,  q = round(x / scale),  x' = q scale,  |x - x'| <= scale / 2
-#
-# Symmetric absolute-maximum quantisation of vectors, as in Dettmers et al. (2022, arXiv 2208.07339,
-# section 2).
-# What `int8` means in a manifest is held by the golden vectors: other bytes need another version number.
-
-_LARGEST = np.float32(127)  # -128 stays unused: the range is symmetric
-_BLOCK = 2**18  # numbers whose float32 form stays in a processor's cache
-
-
-def quantise(tokens: npt.NDArray[np.float16]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Round tokens (T, D) to 8 bits.
-
-    Returns:
-        (T, D) int8 and (T,) float32 scales; a token of zeros has scale 0.
-
-    Raises:
-        ValueError: a number is NaN or infinite, which 8 bits would hide.
-    """
-    values = tokens.astype(np.float32)
-    scales: npt.NDArray[np.float32] = np.abs(values).max(axis=1, initial=0) / _LARGEST
-    if not np.isfinite(scales).all():
-        raise ValueError("a token embedding is not finite and has no 8-bit form")
-    values /= np.where(scales > 0, scales, np.float32(1))[:, None]
-    return np.rint(values, out=values).astype(np.int8), scales
-
-
-def dequantise(values: npt.NDArray[np.int8], scales: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
-    """The tokens (T, D) that 8-bit values (T, D) and scales (T,) stand for; both arrays writable."""
-    import torch  # NumPy takes ten times as long to convert to halves
-
-    result = np.empty(values.shape, np.float16)
-    given, out = torch.from_numpy(values), torch.from_numpy(result)
-    factors = torch.from_numpy(scales)[:, None]
-    step = max(1, _BLOCK // values.shape[1])
-    for start in range(0, len(values), step):
-        block = slice(start, start + step)
-        out[block] = given[block].float().mul_(factors[block])
-    return result
-
-
-# The name makes verification one sequential read: a file cut short, with a flipped bit or a foreign one
-# cannot carry the name of what it holds. Datasets are contiguous, so that a reader maps the file and needs no
-# HDF5 to find a text's vectors. The file is built in memory and reaches the disk whole: no half-written HDF5
-# file ever exists.
-
-FORMAT = "encode-once shard 1"
-SHARDS = "shards"
-SUFFIX = ".h5"
-# Fixed bounds: the bytes must not depend on what a later HDF5 library prefers.
-LIBVER = ("v110", "v110")
-_PAGE = 4096
-
-
 class Column(NamedTuple):
     """One dataset of a shard: its name and dtype, the shape of one entry, and whether entries are tokens."""
 
@@ -110,7 +69,7 @@ def columns(manifest: Manifest) -> tuple[Column, ...]:
 
     n texts, T tokens, V pooled vectors of width D: digests (n, 16) uint8, lengths (n,) int32, pooled
     (n, V, D) float32, tokens/<layer> (T, D) float16 for each cached layer, piece_ids (T,) int32, char_spans
-    (T, 2) int32, segments (T,) int8. See `features.encoded.EncodedBatch` for what they mean. Tokens kept in
+    (T, 2) int32, segments (T,) int8. See `EncodedBatch` for what they mean. Tokens kept in
     8 bits are tokens/<layer> (T, D) int8 and scales/<layer> (T,) float32; their product is the embedding.
     """
     return (
@@ -213,6 +172,42 @@ def read_shard(path: Path) -> Shard:
     except (OSError, KeyError, InputError) as error:
         raise ShardError(f"cannot be read ({error})") from None
     return Shard(path.stem, path.stat().st_size, manifest, digests, lengths, addresses)
+
+
+def quantise(tokens: npt.NDArray[np.float16]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Round tokens (T, D) to 8 bits, each with a scale of its own: one loud token costs the others nothing.
+
+        scale = max |x| / 127,  q = round(x / scale),  x' = q scale,  |x - x'| <= scale / 2
+
+    Symmetric absolute-maximum quantisation of vectors, as in Dettmers et al. (2022, arXiv 2208.07339,
+    section 2). What `int8` means is held by the golden vectors: other bytes need another version number.
+
+    Returns:
+        (T, D) int8 and (T,) float32 scales; a token of zeros has scale 0.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which 8 bits would hide.
+    """
+    values = tokens.astype(np.float32)
+    scales: npt.NDArray[np.float32] = np.abs(values).max(axis=1, initial=0) / _LARGEST
+    if not np.isfinite(scales).all():
+        raise ValueError("a token embedding is not finite and has no 8-bit form")
+    values /= np.where(scales > 0, scales, np.float32(1))[:, None]
+    return np.rint(values, out=values).astype(np.int8), scales
+
+
+def dequantise(values: npt.NDArray[np.int8], scales: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    """The tokens (T, D) that 8-bit values (T, D) and scales (T,) stand for; both arrays writable."""
+    import torch  # NumPy takes ten times as long to convert to halves
+
+    result = np.empty(values.shape, np.float16)
+    given, out = torch.from_numpy(values), torch.from_numpy(result)
+    factors = torch.from_numpy(scales)[:, None]
+    step = max(1, _BLOCK // values.shape[1])
+    for start in range(0, len(values), step):
+        block = slice(start, start + step)
+        out[block] = given[block].float().mul_(factors[block])
+    return result
 
 
 def _token_columns(manifest: Manifest, layer: int) -> tuple[Column, ...]:
