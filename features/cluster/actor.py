@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from features.encoder.encoder import EncoderSpec
     from features.encoder.parity import Vectors
 
-_Arrays = tuple[npt.NDArray[Any], ...]
-
 
 class Report(NamedTuple):
     """Where an actor is, and what became of a chunk: the shard's name, what it holds, and what it took."""
@@ -96,11 +94,11 @@ class EncodingActor:
         """Let the chunk under way end after its batch, and later ones at once."""
         self._stopped.set()
 
-    def _encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> tuple[list[_Arrays], Report]:
+    def _encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> tuple[list[Any], Report]:
         if self._encoder is None:
             raise RuntimeError("the actor was given texts before it was started")
         started = time.perf_counter()
-        arrays: list[_Arrays] = []
+        arrays: list[Any] = []
         seen = tokens = 0
         for batch in self._encoder.encode([] if self._stopped.is_set() else texts):
             arrays.append(row_arrays(self.manifest, digests[batch.index], batch))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import time
 from collections import deque
@@ -17,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from features.cluster.actor import EncodingActor, Report, load_proven
 from features.corpus.texts import StoredTexts, Text
@@ -37,6 +36,7 @@ AHEAD = 2  # one chunk is encoded, the next one waits beside it: no actor is idl
 TRIES = 4  # so often may a text's actor be lost before the text is suspected
 SAMPLE = 4096  # texts
 SMALLEST = 2048  # tokens of a chunk; less keeps no encoder busy
+UNKNOWN = 0.2  # an actor's speed before its first report, over the mean
 _PREFIX = "ENCODE_ONCE_RAY_"
 _PASSED_ON = ("ENCODE_ONCE_DEVICE", "ENCODE_ONCE_PRECISION", "HF_HOME", "HF_HUB_OFFLINE")  # Ray does not
 
@@ -51,7 +51,7 @@ class Settings(BaseModel, frozen=True, allow_inf_nan=False):
 
     actors: NonNegativeInt = 0
     cpus: NonNegativeFloat = 1.0
-    gpus: NonNegativeFloat = 0.0
+    gpus: NonNegativeInt | Annotated[float, Field(ge=0, le=1)] = 0  # Ray takes nothing between
     threads: NonNegativeInt = 0
 
     @classmethod
@@ -65,21 +65,9 @@ class Settings(BaseModel, frozen=True, allow_inf_nan=False):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            wrong = error.errors()[0]
-            name, said = _PREFIX + str(wrong["loc"][0]).upper(), wrong["msg"].removeprefix("Value error, ")
-            raise InputError(f"{name} is `{wrong['input']}`; {said}") from None
-
-    @field_validator("gpus")
-    @classmethod
-    def _whole_above_one(cls, gpus: float) -> float:
-        if gpus > 1 and gpus % 1:  # Ray itself takes fractions of one or whole ones, nothing between
-            raise ValueError("expected a fraction below 1 or a whole number")
-        return gpus
-
-    @property
-    def threads_each(self) -> int:
-        """Threads with which each actor encodes."""
-        return self.threads or max(1, math.floor(self.cpus))
+            wrong = error.errors()[-1]
+            name = f"{_PREFIX}{wrong['loc'][0]}".upper()
+            raise InputError(f"{name} is `{wrong['input']}`; {wrong['msg'].lower()}") from None
 
 
 def load_cluster_engine(spec: EncoderSpec) -> tuple[Encoder, ClusterEngine]:
@@ -91,8 +79,9 @@ def load_cluster_engine(spec: EncoderSpec) -> tuple[Encoder, ClusterEngine]:
     settings = Settings.read()
     precision = "float16" if settings.gpus else "auto"  # as the actors name theirs
     encoder = Encoder.load(spec, device="cpu", precision=precision)
+    threads = settings.threads or int(settings.cpus) or 1
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    build = partial(load_proven, spec, encoder.manifest, Path.cwd(), settings.threads_each, passed_on)
+    build = partial(load_proven, spec, encoder.manifest, Path.cwd(), threads, passed_on)
     return encoder, ClusterEngine(build, lambda: expected_vectors(encoder), settings)
 
 
@@ -115,11 +104,10 @@ class ClusterEngine:
                 same texts were lost again and again.
         """
         with _connected() as ray:
-            cpus, gpus, threads = self.settings.cpus, self.settings.gpus, self.settings.threads_each
-            there, asked = ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}
-            room = min((there.get(name, 0) / each for name, each in asked.items() if each), default=1)
-            count = self.settings.actors or max(1, int(room))
-            work.store.machine = f"Ray, {count} actors of {threads} threads and {gpus:g} GPUs"
+            there, cpus, gpus = ray.cluster_resources(), self.settings.cpus, self.settings.gpus
+            room = [there.get(name, 0) / each for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
+            count = self.settings.actors or max(1, int(min(room, default=1)))
+            work.store.machine = f"Ray, {count} actors of {cpus:g} CPUs and {gpus:g} GPUs"
             # Room for one more call at a time, so that `stop` is heard; lost calls go to whoever is free.
             actor = ray.remote(max_restarts=20, max_concurrency=AHEAD + 1)(EncodingActor).options(
                 num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD"
@@ -131,11 +119,45 @@ class ClusterEngine:
 
 
 class Chunk(NamedTuple):
-    """Positions of texts, (n,) int64; tokens they are estimated to hold; which time they are handed out."""
+    """Positions of texts, (n,) int64, and which time they are handed out."""
 
     positions: npt.NDArray[np.int64]
-    tokens: int
     tries: int = 1
+
+
+class Queue:
+    """Texts that no actor has: those that were lost, then the longest of every 65,536 first.
+
+    So texts of equal length meet, which attention without padding is fastest with.
+
+    tokens: (n,) int32, of each text. largest: tokens of a chunk at most, but for a single text; a shard's.
+    """
+
+    def __init__(self, tokens: npt.NDArray[np.int32], largest: int) -> None:
+        self._order = np.lexsort((-tokens.astype(np.int64), np.arange(len(tokens)) // 2**16)).astype(np.int64)
+        self._ends = np.cumsum(tokens[self._order], dtype=np.int64)
+        self._largest, self._first = largest, 0
+        self.lost: deque[Chunk] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self.lost) or self._first < len(self._order)
+
+    def take(self, share: float) -> Chunk:
+        """The next chunk for an actor with that share of all actors' speed; at least one text."""
+        if self.lost:
+            return self.lost.popleft()
+        first, start = self._first, int(self._ends[self._first - 1]) if self._first else 0
+        end = start + chunk_tokens(int(self._ends[-1]) - start, share, self._largest)
+        self._first = max(int(np.searchsorted(self._ends, end, side="right")), first + 1)
+        return Chunk(self._order[first : self._first])
+
+
+def chunk_tokens(left: int, share: float, largest: int) -> int:
+    """Tokens of the next chunk: half of an actor's share of what is left, so that actors finish together.
+
+    That is guided self-scheduling (Polychronopoulos and Kuck 1987), weighted by the speed of actors.
+    """
+    return min(largest, max(SMALLEST, round(left * share / 2)))
 
 
 @dataclass(eq=False)
@@ -164,9 +186,7 @@ class _Run:
     work: Work
     members: list[_Member]
     expected: Any
-    queue: deque[Chunk] = field(default_factory=deque)
     done: int = 0
-    tokens: int = 0
     losses: int = 0
 
     def encode(self) -> None:
@@ -178,7 +198,7 @@ class _Run:
         size = Size.of(len(tokens), int(tokens.sum(dtype=np.int64)), work.store.manifest)
         check_space(work.store.folder, size)
         shard_tokens = max(1, round(size.tokens * work.shard_bytes / max(size.bytes, 1)))
-        self.tokens, self.queue = size.tokens, deque(cut(tokens, shard_tokens, len(self.members)))
+        self.tokens, self.queue = size.tokens, Queue(tokens, shard_tokens)
         work.report(f"{forecast(work, size)}, for {len(self.members)} actors")
         try:
             while self.done < len(work.new):
@@ -201,7 +221,8 @@ class _Run:
         for ahead in range(AHEAD):
             for member in self.members:
                 if member.ready and len(member.pending) == ahead and self.queue:
-                    chunk = self.queue.popleft()
+                    speed = member.tokens / member.seconds / self._rate() if member.seconds else UNKNOWN
+                    chunk = self.queue.take(speed / sum(not each.gone for each in self.members))
                     chosen = self.work.new[chunk.positions]
                     texts = tuple(self.work.texts[i] for i in chosen)
                     member.pending[member.handle.encode.remote(texts, self.work.digests[chosen])] = chunk
@@ -254,16 +275,21 @@ class _Run:
                     f"{len(chunk.positions)} texts were lost {TRIES} times with the actor that had them, the "
                     f"first is {first[:60]!r}; the others are kept: give actors more memory, or look at these"
                 )
-            self.queue.appendleft(chunk._replace(tries=chunk.tries + 1))
+            self.queue.lost.append(chunk._replace(tries=chunk.tries + 1))
+
+    def _rate(self) -> float:
+        """Tokens a second of an actor at work, on average; 0 before the first report."""
+        seconds = sum(member.seconds for member in self.members)
+        return sum(member.tokens for member in self.members) / seconds if seconds else 0.0
 
     def _describe(self) -> str:
         """Who is at work, how fast, and for how long."""
-        ready, done = sum(m.ready for m in self.members), sum(m.tokens for m in self.members)
-        said, seconds = f"{ready} of {len(self.members)} actors", sum(m.seconds for m in self.members)
-        if not ready or not done:
+        ready, rate = sum(member.ready for member in self.members), self._rate()
+        said = f"{ready} of {len(self.members)} actors"
+        if not ready or not rate:
             return said
-        left = max(self.tokens - done, 0) * seconds / done / ready
-        return f"{said} at {done / seconds:,.0f} tokens/s each, {readable_time(left)} left"
+        left = max(self.tokens - sum(member.tokens for member in self.members), 0) / rate / ready
+        return f"{said} at {rate:,.0f} tokens/s each, {readable_time(left)} left"
 
     def _save_what_is_done(self) -> None:
         """On the way out, Ctrl-C included, actors end their batch and write what they have."""
@@ -274,30 +300,6 @@ class _Run:
                 member.handle.stop.remote()
             while time.monotonic() < latest and any(member.pending for member in ready):
                 self._listen()
-
-
-def cut(tokens: npt.NDArray[np.int32], largest: int, actors: int) -> list[Chunk]:
-    """Cut texts so that actors finish together: half an actor's share of what is left at a time.
-
-    That is guided self-scheduling (Polychronopoulos and Kuck 1987). Within every 65,536 texts the longest
-    come first: texts of equal length meet, which attention without padding is fastest with.
-
-    Args:
-        tokens: (n,) int32, of each text.
-        largest: tokens of a chunk at most, but for a single text; a shard's.
-        actors: that share the work; one that is alone waits for nobody.
-    """
-    order = np.lexsort((-tokens.astype(np.int64), np.arange(len(tokens)) // 2**16)).astype(np.int64)
-    ends = np.cumsum(tokens[order], dtype=np.int64)
-    chunks: list[Chunk] = []
-    start = first = 0
-    while first < len(order):
-        share = (int(ends[-1]) - start) / (2 * actors if actors > 1 else 1)
-        wanted = min(largest, max(SMALLEST, round(share)))
-        last = max(int(np.searchsorted(ends, start + wanted, side="right")), first + 1)
-        chunks.append(Chunk(order[first:last], int(ends[last - 1]) - start))
-        start, first = int(ends[last - 1]), last
-    return chunks
 
 
 def estimate_tokens(

@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.cluster.engine import SMALLEST, cut, estimate_tokens
+from features.cluster.engine import SMALLEST, Queue, chunk_tokens, estimate_tokens
 from features.corpus.texts import StoredTexts, Text
 from tests.features.fake_encoder import FakeEncoder
 from tests.features.runs import texts_of
 
 
-@given(st.lists(st.integers(1, 512), max_size=400), st.integers(1, 9), st.integers(1, 10_000))
-def test_every_text_is_in_one_chunk(tokens: list[int], actors: int, largest: int) -> None:
-    """Chunks hold all texts once, say how much they hold, and none is larger than asked unless a text is."""
-    chunks = cut(np.array(tokens, np.int32), largest, actors)
-    for chunk in chunks:
-        assert chunk.tokens == sum(tokens[i] for i in chunk.positions)
-        assert chunk.tokens <= largest or len(chunk.positions) == 1
-    assert sorted(i for chunk in chunks for i in chunk.positions.tolist()) == list(range(len(tokens)))
+def shares(queue: Queue, share: float) -> list[npt.NDArray[np.int64]]:
+    """Everything in a queue, taken by actors that are equally fast."""
+    taken = []
+    while queue:
+        taken.append(queue.take(share).positions)
+    return taken
+
+
+@given(st.lists(st.integers(1, 512), max_size=400), st.integers(1, 10_000), st.data())
+def test_every_text_is_handed_out_once(tokens: list[int], largest: int, data: st.DataObject) -> None:
+    """Whatever is lost, chunks hold all texts, and none is larger than asked unless a text is."""
+    queue = Queue(np.array(tokens, np.int32), largest)
+    taken: list[int] = []
+    while queue:
+        chunk = queue.take(data.draw(st.floats(0, 1)))
+        assert sum(tokens[i] for i in chunk.positions) <= largest or len(chunk.positions) == 1
+        if chunk.tries < 3 and data.draw(st.booleans()):
+            queue.lost.append(chunk._replace(tries=chunk.tries + 1))
+        else:
+            taken += chunk.positions.tolist()
+    assert sorted(taken) == list(range(len(tokens)))
 
 
 def test_chunks_grow_smaller_towards_the_end() -> None:
     """No chunk is larger than the one before, and the last ones are a fraction of the first."""
-    sizes = [chunk.tokens for chunk in cut(np.full(20_000, 40, np.int32), 100_000, 4)]
+    tokens = np.full(20_000, 40, np.int32)
+    sizes = [tokens[chunk].sum() for chunk in shares(Queue(tokens, 100_000), 1 / 4)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 90_000
     assert sizes[-2] <= SMALLEST
 
 
-def test_an_actor_that_is_alone_gets_whole_shards() -> None:
-    """Who waits for nobody needs no small chunks."""
-    sizes = [chunk.tokens for chunk in cut(np.full(20_000, 40, np.int32), 100_000, 1)]
-    assert sizes == [100_000] * 8
+def test_a_slow_actor_gets_less_at_a_time() -> None:
+    """A chunk is half of an actor's share of what is left, whole shards as long as much is left."""
+    assert chunk_tokens(1_000_000, 1 / 4, 100_000) == 100_000
+    assert chunk_tokens(1_000_000, 1 / 20, 100_000) == 25_000
+    assert chunk_tokens(10_000, 1 / 20, 100_000) == SMALLEST
 
 
 def test_texts_of_equal_length_meet() -> None:
     """Within a window the longest come first, and no text leaves its window."""
     tokens = np.random.default_rng(13).integers(3, 128, 150_000).astype(np.int32)
-    order = np.concatenate([chunk.positions for chunk in cut(tokens, 40_000, 4)])
+    order = np.concatenate(shares(Queue(tokens, 40_000), 1 / 4))
     for start in range(0, len(tokens), 2**16):
         window = order[start : start + 2**16]
         assert window.min() == start
