@@ -43,24 +43,17 @@ class Interval:
 class Comparison:
     """One set of predictions, `a`, against another, `b`, on the same n rows.
 
-    both, only_a, only_b, neither: rows that are predicted exactly right.
+    only_a, only_b: rows that one alone predicts exactly right.
     difference: accuracy of a minus that of b, by `score_interval`.
     p: McNemar's two-sided p of the same test; below 0.05 where the interval excludes zero, and only there.
     error: mean absolute error of a minus that of b where labels are ratings, else None; below 0 is better.
     """
 
-    both: int
     only_a: int
     only_b: int
-    neither: int
     difference: Interval
     p: float
     error: Interval | None
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return self.both + self.only_a + self.only_b + self.neither
 
 
 def compare(a: Predictions, b: Predictions, *, ordered: bool, comparisons: int = 1) -> Comparison:
@@ -74,10 +67,8 @@ def compare(a: Predictions, b: Predictions, *, ordered: bool, comparisons: int =
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     errors = np.abs(a.value - a.actual) - np.abs(b.value - b.actual)
     return Comparison(
-        both=int((right_a & right_b).sum()),
         only_a=only_a,
         only_b=only_b,
-        neither=int((~right_a & ~right_b).sum()),
         difference=score_interval(only_a, only_b, len(a), comparisons),
         p=min(1.0, comparisons * mcnemar(only_a, only_b)),
         error=mean_interval(errors, comparisons=comparisons) if ordered else None,

@@ -13,25 +13,15 @@ from pipeline.training.data import HeadData
 from pipeline.training.training import score
 
 
-def predict(
-    head: Head, task: Task, data: HeadData, rows: npt.NDArray[np.int64], how: str | None = None
-) -> Predictions:
-    """Predictions for rows, in their order.
-
-    Args:
-        head: trained for `task`.
-        task: decodes the head's scores.
-        data: the cached embeddings of the rows.
-        rows: (n,) int64.
-        how: one of the task's decodings (a regressor has two); its own where None.
-    """
-    return decode(task, score(head, data, rows), data, rows, how)
+def predict(head: Head, task: Task, data: HeadData, rows: npt.NDArray[np.int64]) -> Predictions:
+    """Predictions for rows (n,) int64, in their order, by a head that was trained for a task."""
+    return decode(task, score(head, data, rows), data, rows)
 
 
 def decode(
     task: Task, scores: Tensor, data: HeadData, rows: npt.NDArray[np.int64], how: str | None = None
 ) -> Predictions:
-    """Predictions from scores (n, out_dim) that a head gave the rows."""
+    """Predictions from scores (n, out_dim) that a head gave the rows, by one of the task's decodings."""
     decoded = task.decode(scores, how)
     probabilities = decoded.probabilities
     return Predictions(
