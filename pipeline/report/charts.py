@@ -54,7 +54,7 @@ class Series:
 
 def cost_chart(
     series: Sequence[Series],
-    levels: dict[str, float],
+    levels: Mapping[str, float],
     headline: Headline,
     x_label: str,
     unit: str = "",
@@ -63,24 +63,28 @@ def cost_chart(
     """A headline figure against a cost on a logarithmic axis.
 
     Args:
-        series: each with its label at the right edge.
+        series: each with its label at the right edge; those without a figure are left out.
         levels: values of dashed level lines, by label.
         headline: what the y axis shows.
         x_label: names the cost; also makes the chart's ids unlike those of other charts on the page.
         unit: of the cost, written behind each tick.
         ticks: places of ticks; where none are given, powers of ten or 1, 2 and 5 times each.
     """
-    height = max(380.0, _LINE * (len(series) + len(levels)) + 78)
-    about = f"Test {headline.title} against {x_label}: {', '.join(item.name for item in series)}"
+    drawn = [item for item in series if all(math.isfinite(point.interval.value) for point in item.points)]
+    levels = {name: value for name, value in levels.items() if math.isfinite(value)}
+    if not drawn:
+        return Markup()  # a correlation with one label alone does not exist
+    height = max(380.0, _LINE * (len(drawn) + len(levels)) + 78)
+    about = f"Test {headline.title} against {x_label}: {', '.join(item.name for item in drawn)}"
     target = io.StringIO()
     with chart(target, x_label, 800, height) as canvas:
         axes = canvas.add_axes((62 / 800, 52 / height, 480 / 800, 1 - 78 / height))
-        _scale(axes, series, levels, headline)
+        _scale(axes, drawn, levels, headline)
         _cost_axis(axes, unit, ticks)
         axes.set_xlabel(f"{x_label} (logarithmic)")
         axes.set_title(f"test {headline.title}", loc="left", fontsize=10)
         ends = []
-        for item in series:
+        for item in drawn:
             _draw_series(axes, item, headline)
             ends.append((item.name, (item.points[-1].x, item.points[-1].interval.value), INK))
         for name, value in levels.items():
@@ -90,7 +94,7 @@ def cost_chart(
     return themed(target.getvalue(), about)
 
 
-def _scale(axes: Axes, series: Sequence[Series], levels: dict[str, float], headline: Headline) -> None:
+def _scale(axes: Axes, series: Sequence[Series], levels: Mapping[str, float], headline: Headline) -> None:
     """Limits that hold all values with a margin, and nothing that cannot be."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
@@ -202,7 +206,7 @@ def group_map(
     about: str,
 ) -> Markup:
     """Points (n, 2) of a map: those inside a group in the colours of their labels, others in grey."""
-    variables = {c: f"label-{k}" for k, c in enumerate(label_colours(labels))}
+    variables = {colour.lower(): f"label-{k}" for k, colour in enumerate(label_colours(labels))}
     target = io.StringIO()
     with chart(target, "map of the case", 560, 560) as canvas:
         axes = canvas.add_axes((0.02, 0.02, 0.96, 0.96))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections import Counter
 from itertools import pairwise
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
+from features.corpus.labels import class_labels
 from pipeline.evaluation.calibration import Calibrated, calibration
 from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.metrics import HEADLINES
 from pipeline.evaluation.predictions import Predictions
 from pipeline.plots.figures import plot_reliability
-from pipeline.report.charts import Point, Series, cost_chart, loss_chart, reliability_chart, spread
+from pipeline.report.charts import Point, Series, cost_chart, group_map, loss_chart, reliability_chart, spread
 from pipeline.training.fits import Epoch, Fit
 
 FIT = Fit(tuple(Epoch(i, 1.0 / (i + 1), 0.5 + 0.1 * abs(i - 2), 0.6) for i in range(6)), 2, 3.25, 100.0)
@@ -100,3 +102,38 @@ def test_the_diagram_of_a_run_is_drawn_once(tmp_path: Path) -> None:
     plot_reliability(again, found, "demo")
     assert file.read_text("utf-8") == again.getvalue()
     assert reliability_chart("demo", found, file) == reliability_chart("demo", found)
+
+
+def test_a_figure_that_does_not_exist_is_not_drawn() -> None:
+    """Series and levels without a figure are left out, and a chart without any is empty."""
+    nothing = Series("none", "ordinal", (Point(1.0, Interval(math.nan, math.nan, math.nan), "none"),))
+    one = Series("one", "ordinal", (Point(1.0, Interval(0.5, 0.4, 0.6), "one"),))
+    chart = cost_chart([nothing, one], {"majority": math.nan}, HEADLINES["mcc"], "cost")
+    assert [node.text for node in parsed(chart).iter() if node.tag == "title"] == [
+        "one: 0.500 (0.400 to 0.600)"
+    ]
+    assert "nan" not in chart
+    assert cost_chart([nothing], {}, HEADLINES["mcc"], "cost") == ""
+
+
+@pytest.mark.parametrize(("low", "high"), [(3.1, 3.3), (0.07, 8.0), (0.001, 90_000.0)])
+def test_a_cost_axis_has_ticks_that_keep_apart(low: float, high: float) -> None:
+    """Costs that hardly differ and costs that span decades both get some ticks, and not too many."""
+    point = Interval(0.5, 0.4, 0.6)
+    series = [Series(str(x), "classification", (Point(x, point, str(x)),)) for x in (low, high)]
+    chart = cost_chart(series, {}, HEADLINES["accuracy"], "cost", " s")
+    ticks = [
+        node.text for node in parsed(chart).iter() if node.tag == "text" and str(node.text).endswith(" s")
+    ]
+    assert 2 <= len(ticks) <= 9
+
+
+def test_a_group_stands_out_in_its_labels_colours() -> None:
+    """Classes are drawn in the page's label colours, and no colour is left as it stood in the file."""
+    labels = class_labels(["bad", "good"]).labels
+    points = np.random.default_rng(5).normal(size=(40, 2)).astype(np.float32)
+    label = np.arange(40) % 2
+    chart = group_map(points, label, np.arange(40) < 10, labels, "a map")
+    paths = re.findall(r'd="([^"]*)"[^>]*stroke: var\(--([^)]*)', chart)
+    assert {colour: path.count("M") for path, colour in paths} == {"rule": 30, "label-0": 5, "label-1": 5}
+    assert not re.search(r": #[0-9a-f]{6}", chart)
