@@ -7,6 +7,7 @@ with the most neighbours), and TF-IDF with logistic regression, its strength cho
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,13 +105,16 @@ def tfidf_predictions(corpus: Corpus) -> tuple[Predictions, str]:
         ngram_range=(1, 3) if chinese else (1, 2),
         min_df=_RARE if len(corpus) > 1000 else 1,
         sublinear_tf=True,
+        dtype=np.float32,  # and so the solver: three quarters of the time
     )
     rows = {split: corpus.rows(split) for split in ("train", "validation", "test")}
     train = vectoriser.fit_transform(corpus.row_texts(rows["train"]))
     others = {split: vectoriser.transform(corpus.row_texts(rows[split])) for split in ("validation", "test")}
     actual = {split: corpus.label[rows[split]] for split in rows}
+    # Each fit starts where the one before ended.
+    start = LogisticRegression(max_iter=500, warm_start=True)
     models = [
-        LogisticRegression(C=strength, max_iter=500).fit(train, actual["train"])
+        copy(start.set_params(C=strength).fit(train, actual["train"]))
         for strength in tqdm(_STRENGTHS, desc=f"TF-IDF of {corpus.name}", unit="fit")
     ]
     model = max(models, key=lambda model: model.score(others["validation"], actual["validation"]))

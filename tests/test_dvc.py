@@ -243,16 +243,6 @@ def test_a_removed_run_leaves_the_report(project: Project) -> None:
     assert "demo-linear" not in (project.folder / "reports/demo.html").read_text("utf-8")
 
 
-def test_a_diverged_run_leaves_the_others_their_report(project: Project) -> None:
-    """`dvc repro` goes on to the report, which names the run that failed and shows the other."""
-    line = "  demo-wild: {corpus: demo, head: mlp, task: classify, training: {learning_rate: 1.0e+12}}\n"
-    project.edit("params.yaml", "training: {epochs", line + "training: {epochs")
-    assert project.repro() == of_run("demo-wild") | {"check", "report@demo", "front"}
-    page = (project.folder / "reports/demo.html").read_text("utf-8")
-    assert "demo-linear" in page
-    assert "demo-wild" in page
-
-
 def test_one_more_row_encodes_one_text(project: Project) -> None:
     """A row added to the CSV costs the encoding of its own text."""
     with (project.folder / "demo.csv").open("a") as file:
