@@ -1,4 +1,4 @@
-"""What `evaluate` leaves behind for `compare`: the figures of a run, seed by seed and group by group."""
+"""What `evaluate` leaves behind for the report: the figures of a run, seed by seed and group by group."""
 
 from __future__ import annotations
 

@@ -20,20 +20,20 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.report.charts import Point, Series, cost_chart
 from pipeline.report.rendering import duration
 from pipeline.report.results import CorpusResults, RunResults
-from pipeline.report.tables import Over, over_seeds
+from pipeline.report.tables import OverSeeds, over_seeds
 
 
 @dataclass(frozen=True)
-class Contest:
+class RunComparison:
     """The best run against one other.
 
-    comparison: on exact hits. headline: difference in the corpus's headline figure.
-    Both are corrected for all contests of the corpus.
+    hits: on exact hits. headline: difference in the corpus's headline figure.
+    Both are corrected for all comparisons of the corpus.
     """
 
     other: str
     about: str
-    comparison: Comparison
+    hits: Comparison
     headline: Interval
 
     @property
@@ -48,8 +48,8 @@ class Best:
 
     run: RunResults
     interval: Interval
-    figure: Over
-    contests: tuple[Contest, ...]
+    figure: OverSeeds
+    comparisons: tuple[RunComparison, ...]
 
     @property
     def name(self) -> str:
@@ -64,15 +64,15 @@ def best_of(results: CorpusResults) -> Best | None:
         return None
     headline = results.headline
     figure = over_seeds([headline.read(metrics) for metrics in run.metrics])
-    return Best(run, headline_interval(run.predictions, headline), figure, contests(results, run))
+    return Best(run, headline_interval(run.predictions, headline), figure, compare_best(results, run))
 
 
-def contests(results: CorpusResults, best: RunResults) -> tuple[Contest, ...]:
-    """One contest for each other run, then for each baseline."""
-    others = rivals(results, best)
+def compare_best(results: CorpusResults, best: RunResults) -> tuple[RunComparison, ...]:
+    """One comparison for each other run, then for each baseline."""
+    others = _others(results, best)
     many, ours = len(others), best.predictions
     return tuple(
-        Contest(
+        RunComparison(
             name,
             about,
             compare(ours, other, ordered=results.ordered, comparisons=many),
@@ -82,7 +82,7 @@ def contests(results: CorpusResults, best: RunResults) -> tuple[Contest, ...]:
     )
 
 
-def rivals(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Predictions]]:
+def _others(results: CorpusResults, best: RunResults) -> list[tuple[str, str, Predictions]]:
     """Name, description and predictions of all others; constants that are the same answer come once."""
     runs = [(run.name, run.params.head, run.predictions) for run in results.runs if run.name != best.name]
     baselines: dict[bytes, tuple[str, str, Predictions]] = {}

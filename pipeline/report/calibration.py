@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pipeline.evaluation.calibration import Calibrated, calibration
 from pipeline.report.charts import reliability_chart
 from pipeline.report.results import CorpusResults, RunResults
-from pipeline.report.tables import Over, over_seeds
+from pipeline.report.tables import OverSeeds, over_seeds
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Reliability:
     name: str
     kind: str
     temperature: float | None
-    before: Over | None
-    after: Over
+    before: OverSeeds | None
+    after: OverSeeds
     shown: Calibrated
     sound: bool
     chart: Markup

@@ -29,11 +29,11 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Duel:
+class EncoderComparison:
     """Two encoders under the same head, on the same test rows.
 
-    difference: of the headline figure. p: McNemar's on exact hits. Both are corrected for all duels of the
-        group.
+    difference: of the headline figure. p: McNemar's on exact hits. Both are corrected for all comparisons of
+        the group.
     """
 
     head: str
@@ -56,7 +56,7 @@ class EncoderGroup:
     headline: Headline
     members: tuple[Member, ...]
     heads: tuple[str, ...]
-    duels: tuple[Duel, ...]
+    comparisons: tuple[EncoderComparison, ...]
     chart: Markup | None
 
 
@@ -81,7 +81,12 @@ def _group(fronts: Sequence[Front], source: str) -> EncoderGroup:
     )
     headline = fronts[0].headline
     return EncoderGroup(
-        source, headline, members, heads, _duels(fronts, heads, headline), _encoder_chart(fronts, headline)
+        source,
+        headline,
+        members,
+        heads,
+        _comparisons(fronts, heads, headline),
+        _encoder_chart(fronts, headline),
     )
 
 
@@ -97,7 +102,9 @@ def _encoder_chart(fronts: Sequence[Front], headline: Headline) -> Markup | None
     return cost_chart(series, {}, headline, name, " s") if len(series) > 1 else None
 
 
-def _duels(fronts: Sequence[Front], heads: Sequence[str], headline: Headline) -> tuple[Duel, ...]:
+def _comparisons(
+    fronts: Sequence[Front], heads: Sequence[str], headline: Headline
+) -> tuple[EncoderComparison, ...]:
     """Under each head, every later encoder against the first that has the head."""
     pairs: list[tuple[str, str, str, Predictions, Predictions]] = []
     for head in heads:
@@ -107,7 +114,7 @@ def _duels(fronts: Sequence[Front], heads: Sequence[str], headline: Headline) ->
             if front.tests == first.tests:  # else prepared at different times from a file that changed
                 pairs.append((head, front.corpus, first.corpus, told, base))
     return tuple(
-        Duel(
+        EncoderComparison(
             head,
             one,
             other,

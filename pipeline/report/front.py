@@ -127,7 +127,7 @@ def front_of(results: CorpusResults, best: Best | None) -> Front:
         runs=len(results.runs),
         failed=results.failed,
         best=_figure(best.run, results) if best else None,
-        verdicts=tuple((contest.other, contest.verdict) for contest in best.contests) if best else (),
+        verdicts=tuple((item.other, item.verdict) for item in best.comparisons) if best else (),
         tests=hashlib.blake2b(rows.astype("<i8").tobytes() + actual.astype("<i8").tobytes()).hexdigest(),
         actual=pack(actual),
         heads=tuple(

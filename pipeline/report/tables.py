@@ -15,7 +15,7 @@ from pipeline.report.results import BaselineResults, CorpusResults, RunResults
 
 
 @dataclass(frozen=True)
-class Over:
+class OverSeeds:
     """Mean and sample standard deviation of a figure over n seeds; NaN deviation for one seed."""
 
     mean: float
@@ -28,16 +28,16 @@ class Over:
         return self.n > 1 and not math.isnan(self.deviation)
 
 
-def over_seeds(figures: Sequence[float]) -> Over:
+def over_seeds(figures: Sequence[float]) -> OverSeeds:
     """Sum up the figures of one or more seeds.
 
     >>> over_seeds([0.7, 0.8, 0.9])
-    Over(mean=0.8, deviation=0.1, n=3)
+    OverSeeds(mean=0.8, deviation=0.1, n=3)
     """
     n = len(figures)
     mean = sum(figures) / n
     spread = math.sqrt(sum((figure - mean) ** 2 for figure in figures) / (n - 1)) if n > 1 else math.nan
-    return Over(round(mean, 12), round(spread, 12), n)
+    return OverSeeds(round(mean, 12), round(spread, 12), n)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a training went: what `train` leaves behind for `compare`."""
+"""How a training went: what `train` leaves behind for the report."""
 
 from __future__ import annotations
 

@@ -96,9 +96,9 @@ def test_heads_that_learned_from_fewer_rows_stand_apart(tmp_path: Path) -> None:
 def test_equal_predictions_cannot_be_told_apart(tmp_path: Path) -> None:
     """The same head with the same hits is no better under either encoder."""
     (group,) = groups_of(encoded("one", tmp_path), encoded("two", tmp_path))
-    assert {duel.verdict for duel in group.duels} == {"cannot tell"}
-    assert {(duel.one, duel.other) for duel in group.duels} == {("two", "one")}
-    assert {duel.difference.value for duel in group.duels} == {0.0}
+    assert {found.verdict for found in group.comparisons} == {"cannot tell"}
+    assert {(found.one, found.other) for found in group.comparisons} == {("two", "one")}
+    assert {found.difference.value for found in group.comparisons} == {0.0}
 
 
 def test_a_better_encoder_is_called_better(tmp_path: Path) -> None:
@@ -107,10 +107,10 @@ def test_a_better_encoder_is_called_better(tmp_path: Path) -> None:
     told = two.runs[0].predictions
     right = replace(told, predicted=told.actual)
     two = replace(two, runs=(replace(two.runs[0], by_seed=(right,)),))
-    (duel,) = groups_of(one, two)[0].duels
-    assert duel.verdict == "better"
+    (found,) = groups_of(one, two)[0].comparisons
+    assert found.verdict == "better"
     base = one.runs[0].predictions
-    assert duel.difference.value == pytest.approx((base.actual != base.predicted).mean())
+    assert found.difference.value == pytest.approx((base.actual != base.predicted).mean())
 
 
 def test_encode_time_is_what_was_measured_not_what_the_last_run_took(tmp_path: Path) -> None:

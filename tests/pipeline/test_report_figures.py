@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.explore import WordList
-from pipeline.report.best import best_of, contests
+from pipeline.report.best import best_of, compare_best
 from pipeline.report.learning import learning_curves
 from pipeline.report.maps import map_data, quantise
 from pipeline.report.sides import PARTS, agreements, changes, mistakes, opening_change, opening_pair, panels
@@ -52,9 +52,9 @@ def test_examples_in_docstrings_hold(module: str) -> None:
 
 
 def test_the_best_is_compared_with_all_others(tmp_path: Path) -> None:
-    """Every other run and every baseline that answers differently is a contest; constants are beaten here."""
+    """Every other run and every baseline that answers differently is compared; constants are beaten here."""
     results = make_results(Plan(texts=TEXTS), tmp_path)
-    found = {contest.other: contest for contest in contests(results, results.runs[0])}
+    found = {item.other: item for item in compare_best(results, results.runs[0])}
     assert {"demo-attn", "demo-regress", "majority", "tfidf"} <= set(found)
     assert results.runs[0].name not in found
     assert found["majority"].verdict == "better"
@@ -109,15 +109,16 @@ def test_fixed_broken_and_both_wrong_are_told_apart(tmp_path: Path) -> None:
     results = make_results(Plan(texts=TEXTS), tmp_path)
     best = results.runs[0]
     found = changes(results)["pairs"]
-    names = results.sides("tfidf")
-    assert len(found) == len(names) * (len(names) - 1)
-    for contest in contests(results, best):
-        if contest.other in names:
-            pair = contest.comparison
-            counts = [count for count, _ in found[f"{contest.other}|{best.name}"]]
-            assert counts == [pair.only_a, pair.only_b, pair.neither]
-            back = [count for count, _ in found[f"{best.name}|{contest.other}"]]
-            assert back == [pair.only_b, pair.only_a, pair.neither]
+    sides = results.sides("tfidf")
+    assert len(found) == len(sides) * (len(sides) - 1)
+    for item in compare_best(results, best):
+        if item.other in sides:
+            pair = item.hits
+            counts = [count for count, _ in found[f"{item.other}|{best.name}"]]
+            wrong = [side.predicted != side.actual for side in (sides[item.other], best.predictions)]
+            assert counts == [pair.only_a, pair.only_b, (wrong[0] & wrong[1]).sum()]
+            back = [count for count, _ in found[f"{best.name}|{item.other}"]]
+            assert back == [counts[1], counts[0], counts[2]]
 
 
 def test_rows_of_a_change_belong_to_its_part(tmp_path: Path) -> None:
