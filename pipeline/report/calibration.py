@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pipeline.evaluation.calibration import Calibrated, calibration
 from pipeline.report.charts import reliability_chart
-from pipeline.report.results import CorpusResults, RunResults
+from pipeline.report.results import CorpusResults
 from pipeline.report.tables import OverSeeds, over_seeds
 
 
@@ -36,7 +36,12 @@ class Reliability:
 
 def reliabilities(results: CorpusResults) -> tuple[Reliability, ...]:
     """All runs that give probabilities, and the baseline that reads the text."""
-    found = [item for run in results.runs if (item := _of_run(run)) is not None]
+    found = []
+    for run in results.runs:
+        seeds = [seed.calibrated for seed in run.evaluation.seeds if seed.calibrated is not None]
+        if seeds:
+            file = run.folder.evaluation / "calibration.svg"
+            found.append(_reliability(run.name, run.kind, seeds, file))
     measured = calibration(results.baseline("tfidf").predictions)
     if measured is not None:
         found.append(_reliability("tfidf", "baseline", [Calibrated(None, None, measured)], None))
@@ -46,12 +51,6 @@ def reliabilities(results: CorpusResults) -> tuple[Reliability, ...]:
 def without_probabilities(results: CorpusResults) -> tuple[str, ...]:
     """Names of the runs that give a value and no probabilities."""
     return tuple(run.name for run in results.runs if run.evaluation.seeds[0].calibrated is None)
-
-
-def _of_run(run: RunResults) -> Reliability | None:
-    seeds = [seed.calibrated for seed in run.evaluation.seeds if seed.calibrated is not None]
-    file = run.folder.evaluation / "calibration.svg"
-    return _reliability(run.name, run.kind, seeds, file) if seeds else None
 
 
 def _reliability(name: str, kind: str, seeds: list[Calibrated], file: Path | None) -> Reliability:

@@ -16,16 +16,8 @@ from pipeline.evaluation.metrics import Headline
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project.params import Params
 from pipeline.report.charts import Point, Series, cost_chart
-from pipeline.report.front import Front, RunFigure
+from pipeline.report.front import Front
 from pipeline.report.rendering import duration, render
-
-
-@dataclass(frozen=True)
-class Member:
-    """One encoder over the corpus; `same` are its figures under each shared head, None where it lacks one."""
-
-    front: Front
-    same: tuple[RunFigure | None, ...]
 
 
 @dataclass(frozen=True)
@@ -50,11 +42,14 @@ class EncoderComparison:
 
 @dataclass(frozen=True)
 class EncoderGroup:
-    """Corpora that are the same rows of `source` under different encoders; `headline` is compared."""
+    """Corpora that are the same rows of `source` under different encoders; `headline` is compared.
+
+    heads: those that two of them have or more.
+    """
 
     source: str
     headline: Headline
-    members: tuple[Member, ...]
+    members: tuple[Front, ...]
     heads: tuple[str, ...]
     comparisons: tuple[EncoderComparison, ...]
     chart: Markup | None
@@ -72,22 +67,10 @@ def encoder_groups(fronts: Sequence[Front], params: Params) -> tuple[EncoderGrou
 
 
 def _group(fronts: Sequence[Front], source: str) -> EncoderGroup:
-    by_head = [{item.head: item.figure for item in front.heads} for front in fronts]
-    counts = Counter(head for figures in by_head for head in figures)
+    counts, headline = Counter(head for front in fronts for head in front.heads), fronts[0].headline
     heads = tuple(head for head, count in counts.items() if count > 1)
-    members = tuple(
-        Member(front, tuple(figures.get(head) for head in heads))
-        for front, figures in zip(fronts, by_head, strict=True)
-    )
-    headline = fronts[0].headline
-    return EncoderGroup(
-        source,
-        headline,
-        members,
-        heads,
-        _comparisons(fronts, heads, headline),
-        _encoder_chart(fronts, headline),
-    )
+    compared, chart = _comparisons(fronts, heads, headline), _encoder_chart(fronts, headline)
+    return EncoderGroup(source, headline, tuple(fronts), heads, compared, chart)
 
 
 def _encoder_chart(fronts: Sequence[Front], headline: Headline) -> Markup | None:

@@ -27,23 +27,14 @@ from pipeline.report.tables import Line, metric_columns, options_of, runs_table
 
 @dataclass(frozen=True)
 class RunFigure:
-    """A run's headline figure on test, first seed, with its 95 % interval; `seeds` are how many it has."""
+    """A run's headline figure on test, first seed, with its 95 % interval.
+
+    seeds: how many it has. predicted: its test labels, `packed`, to be compared row by row.
+    """
 
     run: str
     interval: Interval
     seeds: int
-
-
-@dataclass(frozen=True)
-class HeadFigure:
-    """The first run of a head on the corpus.
-
-    head: architecture, task, options and rows in words; equal words under two encoders differ in these alone.
-    predicted: its test labels, `packed`, so that two encoders can be compared row by row.
-    """
-
-    head: str
-    figure: RunFigure
     predicted: str
 
 
@@ -58,6 +49,8 @@ class Front:
     runs: how many have figures. failed: those without, and why.
     verdicts: what the best run is to each other side.
     tests: digest of the test rows and their labels. actual: those labels, `packed`.
+    heads: the first run of each head, by its architecture, task, options and rows in words; equal words under
+        two encoders differ in the encoder alone.
     """
 
     corpus: str
@@ -79,7 +72,7 @@ class Front:
     verdicts: tuple[tuple[str, Verdict], ...]
     tests: str
     actual: str
-    heads: tuple[HeadFigure, ...]
+    heads: dict[str, RunFigure]
 
     @property
     def headline(self) -> Headline:
@@ -93,10 +86,9 @@ class Front:
 
     def predictions(self, head: str) -> Predictions | None:
         """Test labels of a head, rows numbered from 0; None where the corpus has no run of it."""
-        found = next((item for item in self.heads if item.head == head), None)
-        if found is None:
+        if head not in self.heads:
             return None
-        actual, predicted = (unpack(text) + self.low for text in (self.actual, found.predicted))
+        actual, predicted = (unpack(text) + self.low for text in (self.actual, self.heads[head].predicted))
         value = predicted.astype(np.float64)
         return Predictions(np.arange(len(actual)), actual, predicted, value, None, self.low, self.labels)
 
@@ -130,15 +122,12 @@ def front_of(results: CorpusResults, best: Best | None) -> Front:
         verdicts=tuple((item.other, item.verdict) for item in best.comparisons) if best else (),
         tests=hashlib.blake2b(rows.astype("<i8").tobytes() + actual.astype("<i8").tobytes()).hexdigest(),
         actual=pack(actual),
-        heads=tuple(
-            HeadFigure(head, _figure(run, results), pack(run.predictions.predicted - labels.low))
-            for head, run in reversed(heads.items())
-        ),
+        heads={head: _figure(run, results) for head, run in reversed(heads.items())},
     )
 
 
 def _in_words(run: RunResults) -> str:
-    """A head in words; runs of two encoders with the same words differ in the encoder alone."""
+    """A run's head in words."""
     options, about = options_of(run), f"{run.params.head}, {run.params.task}"
     pooling = "" if run.params.pooling == "mean" else f", {run.params.pooling}"
     rows = "" if run.params.rows is None else f", {run.params.rows:,} rows"
@@ -146,7 +135,9 @@ def _in_words(run: RunResults) -> str:
 
 
 def _figure(run: RunResults, results: CorpusResults) -> RunFigure:
-    return RunFigure(run.name, headline_interval(run.predictions, results.headline), len(run.by_seed))
+    predicted = pack(run.predictions.predicted - results.corpus.labels.low)
+    interval = headline_interval(run.predictions, results.headline)
+    return RunFigure(run.name, interval, len(run.by_seed), predicted)
 
 
 def pack(values: npt.NDArray[np.int64]) -> str:

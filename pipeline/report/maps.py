@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.evaluation.predictions import Predictions
 from pipeline.explore import fitting_perplexity
+from pipeline.report.rendering import excerpt
 from pipeline.report.results import CorpusResults
 
 _TEXTS = 5_000_000  # characters that all texts of a map may take on the page
@@ -51,7 +52,7 @@ def map_data(results: CorpusResults) -> MapData:
         groups=corpus.groups,
         labels=corpus.labels.names,
         ordered=corpus.labels.ordered,
-        texts=[_sound(text[: limit + 1], limit) for text in corpus.row_texts(rows)],
+        texts=[excerpt(text, limit) for text in corpus.row_texts(rows)],
     )
 
 
@@ -84,12 +85,6 @@ def _predicted(predictions: Predictions, rows: npt.NDArray[np.int64]) -> npt.NDA
     codes = (predictions.predicted[found] - predictions.low).astype("<u2")
     codes[predictions.rows[found] != rows] = _NONE
     return codes
-
-
-def _sound(text: str, limit: int) -> str:
-    """Cut to a limit, and without lone surrogates, which a page cannot hold."""
-    short = text if len(text) <= limit else text[: limit - 1] + "…"
-    return short.encode("utf-8", "replace").decode()
 
 
 def _encode(values: npt.NDArray[np.generic]) -> str:

@@ -88,14 +88,14 @@ def versions(results: CorpusResults) -> tuple[Fact, ...]:
 
 def corpus_yaml(results: CorpusResults, params: Params) -> str:
     """The entries of `params.yaml` that this corpus's part of the report depends on, with all defaults."""
-    data = params.model_dump(exclude_none=True)
+    data = params.model_dump(mode="json", exclude_none=True)
     encoder = results.params.encode.encoder
     chosen = {
         "encoders": {encoder: data["encoders"][encoder]},
         "corpora": {results.name: data["corpora"][results.name]},
         "runs": {run.name: data["runs"][run.name] for run in results.runs},
-        "training": params.training.model_dump(),
-        "attention": params.attention.model_dump(),
+        "training": data["training"],
+        "attention": data["attention"],
     }
     buffer = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
@@ -103,7 +103,7 @@ def corpus_yaml(results: CorpusResults, params: Params) -> str:
     yaml.default_flow_style = None
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 100
-    yaml.dump(_lists(chosen), buffer)
+    yaml.dump(chosen, buffer)
     return buffer.getvalue()
 
 
@@ -123,12 +123,6 @@ def written_at(paths: list[Path]) -> str:
     """When the newest of the files was written, in UTC."""
     times = [path.stat().st_mtime for path in paths if path.exists()]
     return datetime.fromtimestamp(max(times), UTC).strftime("%Y-%m-%d %H:%M UTC") if times else "–"
-
-
-def _lists(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _sha256(path: Path) -> str:

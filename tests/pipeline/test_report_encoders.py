@@ -63,7 +63,7 @@ def test_the_same_rows_under_two_encoders_stand_together(tmp_path: Path) -> None
     split = two.params.split.model_copy(update={"seed": 99})
     other = replace(two, name="other", params=two.params.model_copy(update={"split": split}))
     (group,) = groups_of(one, other, two)
-    assert [member.front.corpus for member in group.members] == ["one", "two"]
+    assert [front.corpus for front in group.members] == ["one", "two"]
     assert groups_of(one, other) == ()
 
 
@@ -73,12 +73,12 @@ def test_figures_are_those_of_the_best_run_and_of_each_shared_head(tmp_path: Pat
     (group,) = groups_of(one, two)
     best = best_run(one)
     assert best is not None
-    shown = group.members[0].front.best
+    shown = group.members[0].best
     assert shown is not None
     assert shown.run == best.name
     assert shown.interval == headline_interval(best.predictions, one.headline)
     assert len(group.heads) == 1  # the only one that both have
-    assert [member.same[0].run for member in group.members if member.same[0]] == [one.runs[0].name] * 2
+    assert [front.heads[group.heads[0]].run for front in group.members] == [one.runs[0].name] * 2
 
 
 def test_heads_that_learned_from_fewer_rows_stand_apart(tmp_path: Path) -> None:
@@ -87,9 +87,8 @@ def test_heads_that_learned_from_fewer_rows_stand_apart(tmp_path: Path) -> None:
     one, two = (replace(curve, name=name, runs=tuple(reversed(curve.runs))) for name in ("one", "two"))
     (group,) = groups_of(one, two)
     assert group.heads[0].endswith(", 30 rows")
-    named = dict(zip(group.heads, group.members[0].same, strict=True))
+    named = group.members[0].heads
     full = next(head for head in group.heads if f"{head}, 30 rows" in group.heads)
-    assert named[full] is not None
     assert named[full].run == "demo-linear"
 
 
@@ -118,7 +117,7 @@ def test_encode_time_is_what_was_measured_not_what_the_last_run_took(tmp_path: P
     one, two = encoded("one", tmp_path), encoded("two", tmp_path)
     measured("one", 18.0)
     (group,) = groups_of(one, two)
-    first, second = (member.front for member in group.members)
+    first, second = group.members
     assert first.cost.rate == 500.0
     assert first.seconds == one.extraction.tokens / 500.0
     assert (second.seconds, second.cost.rate, group.chart) == (None, None, None)
