@@ -60,9 +60,8 @@ def _jieba(dictionary: Path | None):  # type: ignore[no-untyped-def]
         with dictionary.open("rb") as file:  # given a path, jieba leaves the file open
             tokenizer.load_userdict(file)
     except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"jieba cannot read {dictionary} ({error}); expected UTF-8 lines: word, frequency, tag"
-        ) from None
+        expected = "UTF-8 lines: word, frequency, tag"
+        raise InputError(f"jieba cannot read {dictionary} ({error}); expected {expected}") from None
     return tokenizer
 
 
@@ -75,10 +74,7 @@ def read_stop_words(path: Path | None) -> frozenset[str]:
     if path is None:
         return frozenset()
     try:
-        return frozenset(
-            line.strip().lower() for line in path.read_text("utf-8-sig").splitlines() if line.strip()
-        )
+        words = map(str.strip, path.read_text("utf-8-sig").lower().splitlines())
+        return frozenset(filter(None, words))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the stop words {path} cannot be read ({error}); expected UTF-8, a word a line"
-        ) from None
+        raise InputError(f"cannot read the stop words {path} ({error}); expected a word a line") from None

@@ -121,20 +121,13 @@ class Corpus:
             with path.open("rb") as raw:
                 seal = raw.read(_SEAL_BYTES)
                 if not seal.startswith(_SEAL.partition("\n")[0].encode()):
-                    raise InputError(
-                        f"{path} is not a prepared corpus; run the prepare stage again: `dvc repro`"
-                    )
+                    raise InputError(f"{path} is not a prepared corpus; run `dvc repro`")
                 if seal != _seal(raw):
-                    raise InputError(
-                        f"{path} is damaged (its content does not match its checksum); run the prepare stage "
-                        f"again: `dvc repro --force`"
-                    )
+                    raise InputError(f"{path} is damaged: its checksum differs; run `dvc repro --force`")
                 with h5py.File(raw, "r") as file:
                     return cls._read(file, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ))
         except OSError as error:
-            raise InputError(
-                f"the prepared corpus {path} cannot be opened ({error}); run `dvc repro` to make it"
-            ) from None
+            raise InputError(f"the corpus {path} cannot be opened ({error}); run `dvc repro`") from None
 
     @classmethod
     def _read(cls, file: h5py.File, data: mmap.mmap) -> Corpus:
@@ -171,10 +164,8 @@ def _write_strings(file: h5py.File, name: str, strings: Strings) -> None:
 
 
 def _read_strings(file: h5py.File, name: str, data: mmap.mmap) -> Strings:
-    """Strings that are read from the mapped file; the few that another layout holds come into memory."""
+    """Strings that are read from the mapped file as they are asked for."""
     ends = file[f"{name}/ends"][()]
-    starts = np.concatenate([ends[:0], [0], ends[:-1]]).astype(np.int64)[: len(ends)]
-    offset = file[f"{name}/bytes"].id.get_offset()
-    if offset is None:
-        return Strings(file[f"{name}/bytes"][()].tobytes(), starts, ends)
+    starts = np.concatenate([[0], ends]).astype(np.int64)[:-1]
+    offset = file[f"{name}/bytes"].id.get_offset() or 0  # None where there are no bytes
     return Strings(data, starts + offset, ends + offset)

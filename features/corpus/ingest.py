@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from features.corpus.corpus import Corpus
 from features.corpus.labels import LabelMap
-from features.corpus.rows import UNKNOWN_LABEL, Columns, Row, RowParser
+from features.corpus.rows import SETTINGS, UNKNOWN_LABEL, Columns, Row, RowParser
 from features.corpus.splits import (
     SPLITS,
     TRAIN,
@@ -240,8 +240,8 @@ def _read(
     progress: Callable[[int], object],
 ) -> tuple[_Rows, Counter[str], Counter[str]]:
     """The usable rows, the number of rejected ones by reason, and of those left out by setting."""
-    tables = [(Table(path, columns.form), split) for split, path in files.items()]
     # All files are opened, and all columns found, before the first is read through.
+    tables = [(Table(path, columns.form), split) for split, path in files.items()]
     parsers = [RowParser(table, columns, label_map, split) for table, split in tables]
     rejected: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -251,35 +251,28 @@ def _read(
         for parser in parsers:
             table = parser.table
             for row in table.rows(parser.is_row, progress):
-                if not row.stray and (setting := parser.refusal(row.fields)):
-                    left_out[setting] += 1
-                    continue
                 parsed = STRAY_QUOTE if row.stray else parser.parse(row.fields)
                 if isinstance(parsed, Row):
                     collector.add(row.number, parsed)
-                    continue
-                rejected[parsed] += 1
-                excerpt = table.separator.join(row.fields)[:_EXCERPT]
-                reject(Reject(table.path.name, row.number, row.line, parsed, excerpt))
+                elif parsed in SETTINGS:
+                    left_out[parsed] += 1
+                else:
+                    rejected[parsed] += 1
+                    excerpt = table.separator.join(row.fields)[:_EXCERPT]
+                    reject(Reject(table.path.name, row.number, row.line, parsed, excerpt))
         where = ", ".join(map(str, files.values()))
-        if not columns.reject_unknown:
-            _refuse_unknown(where, columns.label, label_map, rejected)
+        unknown = Counter({reason: n for reason, n in rejected.items() if reason.startswith(UNKNOWN_LABEL)})
+        if unknown and not columns.reject_unknown:
+            named = ((reason.removeprefix(UNKNOWN_LABEL).strip(), n) for reason, n in unknown.most_common(5))
+            shown = ", ".join(f"{label} ({n} rows)" for label, n in named)
+            raise InputError(
+                f"{len(unknown)} unknown labels in column {columns.label!r} of {where}: {shown}; expected "
+                f"{', '.join(sorted(label_map.codes))}; declare them under `labels:` or set "
+                f"`columns.unknown: reject`"
+            )
         if not len(collector):
             raise _nothing_usable(where, columns, parsers, rejected)
         return collector.rows(columns.pair is not None), rejected, left_out
-
-
-def _refuse_unknown(where: str, column: str, label_map: LabelMap, rejected: Counter[str]) -> None:
-    unknown = Counter({reason: n for reason, n in rejected.items() if reason.startswith(UNKNOWN_LABEL)})
-    if unknown:
-        shown = ", ".join(
-            f"{reason.removeprefix(UNKNOWN_LABEL).strip()} ({n} rows)" for reason, n in unknown.most_common(5)
-        )
-        raise InputError(
-            f"{len(unknown)} unknown labels in column {column!r} of {where}: {shown}; "
-            f"expected {', '.join(sorted(label_map.codes))}; declare them under `labels:` "
-            f"or set `columns.unknown: reject`"
-        )
 
 
 def _nothing_usable(
@@ -290,9 +283,7 @@ def _nothing_usable(
         column: sum((parser.values[column] for parser in parsers), Counter[str]()) for column in columns.only
     }
     if any(values.values()) and not any(parser.passed for parser in parsers):
-        asked = "; ".join(
-            f"{column!r} in {', '.join(map(repr, only))}" for column, only in columns.only.items()
-        )
+        asked = "; ".join(f"{name!r} in {', '.join(map(repr, only))}" for name, only in columns.only.items())
         found = "; ".join(
             f"{column!r} most often holds "
             + ", ".join(f"{value[:40]!r} ({n} rows)" for value, n in counts.most_common(5))
@@ -320,27 +311,25 @@ def _split(rows: _Rows, plan: SplitPlan) -> tuple[_Rows, npt.NDArray[np.int8], L
         audit = LeakAudit(audit.texts, moved=0, dropped=audit.moved)
         if TRAIN not in codes:
             raise InputError(
-                f"all {audit.dropped} training rows repeat a text of another split, so that `split.repeats: "
-                f"drop` leaves none; expected some of their own: set `split.repeats: move` or another split"
+                f"all {audit.dropped} training rows repeat a text of another split: `split.repeats: drop` "
+                f"leaves none; set `split.repeats: move` or another split"
             )
     if not chosen and SPLITS.index("validation") not in codes:
         hashes = rows.text_hashes(plan.seed)
         codes = hold_out(rows.text, hashes, rows.label, codes, validation=plan.validation)
     for code, split in enumerate(SPLITS):
         if code not in codes:
-            raise InputError(_empty(split, rows, plan, chosen))
+            raise InputError(f"the {split} split has no row{_how_to_fill(split, rows, plan, chosen)}")
     return rows, codes, audit
 
 
-def _empty(split: str, rows: _Rows, plan: SplitPlan, chosen: bool) -> str:
-    """What is wrong, and what to change, where a split has no row."""
+def _how_to_fill(split: str, rows: _Rows, plan: SplitPlan, chosen: bool) -> str:
+    """Why a split has no row, and what to change; `chosen` where splits are not given."""
     if split == "train" or (split == "test" and not chosen):
         return (
-            f"the {split} split has no row (a text that stands in several splits is moved out of train); "
-            f"expected at least one: give other rows, files or `columns.split_names`"
+            " (a text that stands in several splits is moved out of train); expected at least one: give "
+            "other rows, files or `columns.split_names`"
         )
     of = f"{len(rows.groups)} groups" if plan.by_group and chosen else f"{len(rows.texts)} texts"
-    return (
-        f"the {split} split has no row: `split.{split}` is {getattr(plan, split)}, of {of}; expected at "
-        f"least one row: give a larger share, or a whole number such as 1"
-    )
+    size = getattr(plan, split)
+    return f": `split.{split}` is {size}, of {of}; give a larger share, or a whole number such as 1"

@@ -52,10 +52,6 @@ class LabelMap:
     labels: Labels
     codes: Mapping[str, int]
 
-    def read(self, raw: str) -> int | None:
-        """Label value of a field, or None where it is not one of the known spellings."""
-        return self.codes.get(raw.strip())
-
 
 def rating_labels(low: int, high: int) -> LabelMap:
     """Whole-number ratings from `low` to `high`; files may write 4 as `4`, `4.0` or ` 4`.
@@ -64,10 +60,8 @@ def rating_labels(low: int, high: int) -> LabelMap:
         InputError: the range holds fewer than two ratings, or more than `MOST_RATINGS`.
     """
     if not low < high < low + MOST_RATINGS:
-        raise InputError(
-            f"`labels.rating` is [{low}, {high}]; expected the lowest and the highest of at most "
-            f"{MOST_RATINGS} ratings, e.g. [1, 5]"
-        )
+        expected = f"the lowest and the highest of at most {MOST_RATINGS} ratings, e.g. [1, 5]"
+        raise InputError(f"`labels.rating` is [{low}, {high}]; expected {expected}")
     values = range(low, high + 1)
     codes = {spelling: value for value in values for spelling in (str(value), f"{value}.0")}
     return LabelMap(Labels(tuple(str(value) for value in values), low, ordered=True), codes)

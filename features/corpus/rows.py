@@ -52,7 +52,7 @@ class Columns:
     form: TableFormat = field(default_factory=TableFormat)
 
 
-ONLY, FIRST_OF = "columns.only", "columns.first_of"
+ONLY, FIRST_OF = SETTINGS = "columns.only", "columns.first_of"  # by which rows are left out
 UNKNOWN_LABEL = "unknown label"
 _COUNTED = 10_000  # different values of a column that are counted for a message
 _SHOWN = 40  # characters of a strange label or split
@@ -111,34 +111,18 @@ class RowParser:
         label = fields[self._anchored_label].strip()
         return label in self._codes or (label != "" and label.lower() in MISSING)
 
-    def refusal(self, fields: Sequence[str]) -> str | None:
-        """The setting by which a row is left out; None for a wanted one, and for one that `parse` rejects."""
-        if self._broken(fields):
-            return None
-        refused = False
-        for place, wanted, column in self._only:
-            value = clean_text(fields[place])
-            counts = self.values[column]
-            if value in counts or len(counts) < _COUNTED:
-                counts[value] += 1
-            refused |= value not in wanted
-        if refused:
-            return ONLY
-        if self._first_of is not None and (value := clean_text(fields[self._first_of])):
-            if value in self._seen:
-                return FIRST_OF
-            self._seen.add(value)
-        self.passed += 1
-        return None
-
     def parse(self, fields: Sequence[str]) -> Row | str:
-        """The row, or the reason it is rejected."""
-        if reason := self._broken(fields):
-            return reason
+        """The row, or one of `SETTINGS` where that leaves it out, or the reason why it is rejected."""
+        if len(fields) != self._width:
+            return f"{len(fields)} fields, expected {self._width}"
+        spelling = fields[self._label].strip()
+        if spelling == self._header:
+            return "the header again"
+        if setting := self._left_out(fields):
+            return setting
         text = clean_text(fields[self._text])
         if not text:
             return "empty text"
-        spelling = fields[self._label].strip()
         label = self._codes.get(spelling)
         if label is None:
             missing = spelling.lower() in MISSING
@@ -153,9 +137,19 @@ class RowParser:
         group = None if self._group is None else clean_text(fields[self._group]) or None
         return Row(text, pair, label, group, split)
 
-    def _broken(self, fields: Sequence[str]) -> str | None:
-        if len(fields) != self._width:
-            return f"{len(fields)} fields, expected {self._width}"
-        if self._header is not None and fields[self._label].strip() == self._header:
-            return "the header again"
+    def _left_out(self, fields: Sequence[str]) -> str | None:
+        refused = False
+        for place, wanted, column in self._only:
+            value = clean_text(fields[place])
+            counts = self.values[column]
+            if value in counts or len(counts) < _COUNTED:
+                counts[value] += 1
+            refused |= value not in wanted
+        if refused:
+            return ONLY
+        if self._first_of is not None and (value := clean_text(fields[self._first_of])):
+            if value in self._seen:
+                return FIRST_OF
+            self._seen.add(value)
+        self.passed += 1
         return None

@@ -90,10 +90,8 @@ def assign_splits(
     total = len(hashes)
     tests, validations = _count(test, total, "test"), _count(validation, total, "validation")
     if tests + validations >= total:
-        raise InputError(
-            f"a split of {tests} test and {validations} validation units leaves none of the {total} for "
-            f"training; give smaller sizes under `split:`"
-        )
+        found = f"a split of {tests} test and {validations} validation units"
+        raise InputError(f"{found} leaves none of the {total} for training; give less under `split:`")
     stratum = _strata(unit, labels)
     sizes = np.bincount(stratum)
     quota = _quotas(sizes, tests, sizes)
@@ -118,10 +116,8 @@ def hold_out(
     """Take a validation split out of the training rows of a given split; (N,) int8 codes, a new array."""
     train = np.flatnonzero(codes == TRAIN)
     code, first = renumber(unit[train])
-    result = codes.copy()
-    result[train] = assign_splits(
-        code, hashes[unit[train][first]], labels[train], test=0, validation=validation
-    )
+    result, hashes = codes.copy(), hashes[unit[train][first]]
+    result[train] = assign_splits(code, hashes, labels[train], test=0, validation=validation)
     return result
 
 
@@ -147,13 +143,11 @@ def audit_leaks(
         (N,) int8 codes in which each text stands in one split, and the figures.
     """
     texts = int(text.max(initial=-1)) + 1
-    highest = np.full(texts, TRAIN, np.int8)
-    lowest = np.full(texts, TEST, np.int8)
+    highest, lowest = np.full(texts, TRAIN, np.int8), np.full(texts, TEST, np.int8)
     np.maximum.at(highest, text, codes)
     np.minimum.at(lowest, text, codes)
     moved = highest[text]
-    leaked = int((highest > lowest).sum())
-    return moved, LeakAudit(texts=leaked, moved=int((moved != codes).sum()))
+    return moved, LeakAudit(texts=int((highest > lowest).sum()), moved=int((moved != codes).sum()))
 
 
 def _strata(unit: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -171,9 +165,7 @@ def _strata(unit: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.N
 
 def _count(size: float | int, total: int, name: str) -> int:
     if size < 0 or (isinstance(size, float) and size >= 1):
-        raise InputError(
-            f"`split.{name}` is {size}; expected a share from 0.0 to below 1.0, or a whole number of rows"
-        )
+        raise InputError(f"`split.{name}` is {size}; expected a share below 1.0, or a whole number of rows")
     return round(size * total) if isinstance(size, float) else size
 
 

@@ -56,23 +56,18 @@ class Table:
     def __init__(self, path: Path, form: TableFormat) -> None:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise InputError(
-                f"{path} {what}; expected a CSV, TSV or text file: put it there or change `source:`"
-            )
+            raise InputError(f"{path} {what}; expected a CSV, TSV or text file: change `source:`")
         self.path = path
         self.form = form
         self.separator = form.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
         if len(self.separator) != 1 or self.separator in '"\r\n':
-            raise InputError(
-                f"`columns.separator` is {self.separator!r}; expected one character, no quote or line end"
-            )
+            expected = "one character, no quote or line end"
+            raise InputError(f"`columns.separator` is {self.separator!r}; expected {expected}")
         try:
             "".encode(form.encoding)
         except (LookupError, ValueError):
-            raise InputError(
-                f"`columns.encoding` is {form.encoding!r}, which is none that Python knows; expected a name "
-                f"such as utf-8 or gb18030"
-            ) from None
+            found = f"{form.encoding!r}, which is none that Python knows"
+            raise InputError(f"`columns.encoding` is {found}; expected e.g. utf-8 or gb18030") from None
         self._field = re.compile(
             r'"(?P<content>[^"]*(?:""[^"]*)*)(?P<close>"?)(?P<after>[^S\r\n]*)(?:S|\r\n?|\n|\Z)'
             r"|[^S\r\n]*(?:S|\r\n?|\n|\Z)".replace("S", re.escape(self.separator))
@@ -91,12 +86,10 @@ class Table:
             InputError: there is no such column, or there are two; the message lists those there are.
         """
         if (found := self.columns.count(column)) != 1:
-            what = f"{found} columns called" if found else "no column"
+            what, then = (f"{found} columns called", "; rename all but one") if found else ("no column", "")
             raise InputError(
                 f"{self.path} has {what} {column!r} for `columns.{role}`; it has "
-                f"{', '.join(map(repr, self.columns))} (separator {self.separator!r})"
-                + "; rename all but one of them"
-                * bool(found)
+                f"{', '.join(map(repr, self.columns))} (separator {self.separator!r}){then}"
             )
         return self.columns.index(column)
 
@@ -139,15 +132,11 @@ class Table:
             with self.path.open(encoding=encoding, newline="") as file:
                 yield file
         except UnicodeError as error:
-            found = (
-                f"byte {error.object[error.start]:#04x}, {error.reason}"
-                if isinstance(error, UnicodeDecodeError)
-                else str(error)
-            )
-            raise InputError(
-                f"{self.path} is not {encoding} ({found}); name its encoding under `columns.encoding`, e.g. "
-                f"gb18030"
-            ) from None
+            found = str(error)
+            if isinstance(error, UnicodeDecodeError):  # whose text may quote a megabyte of the file
+                found = f"byte {error.object[error.start]:#04x}, {error.reason}"
+            remedy = "name its encoding under `columns.encoding`, e.g. gb18030"
+            raise InputError(f"{self.path} is not {encoding} ({found}); {remedy}") from None
         except csv.Error as error:
             raise InputError(f"{self.path} cannot be read as a table: {error}") from None
 

@@ -113,7 +113,7 @@ class StoredTexts(Sequence[Text]):
     ) -> None:
         self.texts = texts
         self.pairs = pairs
-        self._paired = paired
+        self.paired = np.full(len(texts), pairs is not None) if paired is None else paired
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> StoredTexts:
@@ -123,13 +123,6 @@ class StoredTexts(Sequence[Text]):
         paired = np.array([text.pair is not None for text in texts], np.bool_)
         pairs = Strings.of(text.pair or "" for text in texts) if paired.any() else None
         return cls(Strings.of(text.text for text in texts), pairs, paired)
-
-    @property
-    def paired(self) -> npt.NDArray[np.bool_]:
-        """Which texts have a pair, (U,) bool."""
-        if self._paired is not None:
-            return self._paired
-        return np.full(len(self), self.pairs is not None)
 
     def __len__(self) -> int:
         """Number of texts U."""
@@ -143,7 +136,7 @@ class StoredTexts(Sequence[Text]):
         """A text, or some of them; `select` gives some of them undecoded."""
         if isinstance(index, slice):
             return tuple(self.select(np.arange(len(self))[index]))
-        if self.pairs is None or (self._paired is not None and not self._paired[index]):
+        if self.pairs is None or not self.paired[index]:
             return Text(self.texts[index])
         return Text(self.texts[index], self.pairs[index])
 
@@ -151,9 +144,9 @@ class StoredTexts(Sequence[Text]):
         """All texts in order."""
         if self.pairs is None:
             yield from map(Text, self.texts)
-            return
-        for text, pair, paired in zip(self.texts, self.pairs, self.paired.tolist(), strict=True):
-            yield Text(text, pair if paired else None)
+        else:
+            for text, pair, paired in zip(self.texts, self.pairs, self.paired.tolist(), strict=True):
+                yield Text(text, pair if paired else None)
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence holds the same texts."""
@@ -170,8 +163,7 @@ class StoredTexts(Sequence[Text]):
     def select(self, chosen: npt.NDArray[np.int64]) -> StoredTexts:
         """The texts at positions `chosen`, in that order."""
         pairs = None if self.pairs is None else self.pairs.select(chosen)
-        paired = None if self._paired is None else self._paired[chosen]
-        return StoredTexts(self.texts.select(chosen), pairs, paired)
+        return StoredTexts(self.texts.select(chosen), pairs, self.paired[chosen])
 
 
 def select(texts: Sequence[Text], chosen: npt.NDArray[np.int64]) -> Sequence[Text]:

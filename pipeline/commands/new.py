@@ -6,26 +6,39 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.project.stage import guard
 from pipeline.commands.entry import Entry
 from pipeline.commands.presets import load_preset, preset_names
-from pipeline.commands.proposal import propose
 from pipeline.commands.roles import Roles, assign_roles
-from pipeline.commands.table_profile import Profile, profile
-from pipeline.project.params import PARAMS, load_params
+from pipeline.commands.table_profile import Profile, bare, profile
+from pipeline.project.params import PARAMS, Params, load_params
 
+_CHINESE = 0.2  # share of Chinese letters from which words are found by jieba
+_LENGTHS = (32, 64, 128, 256)  # pieces; a step is chosen that holds nine texts in ten
+_PIECES_PER_WORD = 1.4
+_MANY_ROWS = 200_000
+_SAMPLED = 50_000
 _EXCERPT = 60  # characters of an example
 _SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Propose an entry for a table, print it, and write it unless it is a dry run."""
-    parser = _parser()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", type=Path, nargs="?", help="a CSV, TSV or separated text file")
+    parser.add_argument("--preset", metavar="NAME", help=f"a known corpus: {', '.join(preset_names())}")
+    parser.add_argument("--source", type=Path, metavar="PATH", help="where the preset's file or folder is")
+    parser.add_argument("--name", help="of the corpus (default: after the file)")
+    parser.add_argument("--text", metavar="COLUMN", help="the column of the text")
+    parser.add_argument("--label", metavar="COLUMN", help="the column of the label")
+    parser.add_argument("--dry-run", action="store_true", help="print only")
     given = parser.parse_args(arguments)
     if (given.table is None) == (given.preset is None):
         parser.error("give a table, or --preset NAME")
@@ -44,14 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def new(
     path: Path, name: str | None, text: str | None = None, label: str | None = None, *, dry_run: bool = False
 ) -> Entry:
-    """Look at a table and declare it.
+    """Look at a table and declare it; in a dry run, print what would be written, and write nothing.
 
-    Args:
-        path: the table.
-        name: of the corpus; None makes one from the file's name.
-        text: its column, where the choice is not to be left to this.
-        label: the same for the label.
-        dry_run: print what would be written, and write nothing.
+    name: of the corpus; None makes one from the file's name. text, label: columns that the user chose.
 
     Raises:
         InputError: the table cannot be read, has no text or no labels, or the name is taken.
@@ -59,7 +67,7 @@ def new(
     params = load_params()
     table = profile(path)
     roles = assign_roles(table, text, label)
-    entry = propose(name or _slug(path.stem), table, roles, params)
+    entry = _propose(name or _slug(path.stem), table, roles, params)
     for line in _described(table, roles, entry):
         print(line)
     _write(entry, dry_run)
@@ -67,13 +75,7 @@ def new(
 
 
 def from_preset(preset: str, name: str | None, source: Path | None, *, dry_run: bool = False) -> Entry:
-    """Declare a known corpus.
-
-    Args:
-        preset: its name under `presets/`.
-        name: of the corpus, in place of the preset's own.
-        source: file or folder, in place of the preset's own.
-        dry_run: print what would be written, and write nothing.
+    """Declare a known corpus of `presets/`, perhaps under another name, or with another file or folder.
 
     Raises:
         InputError: there is no such preset, or the name is taken.
@@ -90,6 +92,119 @@ def from_preset(preset: str, name: str | None, source: Path | None, *, dry_run: 
     return entry
 
 
+def _propose(name: str, profile: Profile, roles: Roles, params: Params) -> Entry:
+    """The entry for a table whose columns have their roles."""
+    remarks = list(roles.remarks)
+    language = "zh" if profile.column(roles.columns["text"]).chinese >= _CHINESE else "en"
+    corpus = {
+        "source": _source(profile.table.path),
+        "columns": _columns(profile, roles, remarks),
+        "labels": _labels(roles, remarks),
+        "split": _split(profile, roles, remarks),
+        "language": language,
+        "encode": _encode(profile, roles, language, params, remarks),
+        "words": {"top": 30},
+        "tsne": {"vector": "mean", "points": 1500, "perplexity": 30.0, "seed": 13},
+    }
+    return Entry(name, corpus, _runs(name, roles.labels.rating is not None), tuple(remarks))
+
+
+def _runs(name: str, rating: bool) -> dict[str, dict[str, Any]]:
+    """A linear and an attentive head; for ratings the attentive one as a regressor too."""
+    tasks = {"attn-classify": "classify", "attn-regress": "regress"} if rating else {"attn": "classify"}
+    attentive = {"corpus": name, "head": "self_attentive", "options": {"hops": 4}}
+    return {
+        f"{name}-linear": {"corpus": name, "head": "linear", "task": "classify"},
+        **{f"{name}-{ending}": {**attentive, "task": task} for ending, task in tasks.items()},
+    }
+
+
+def _source(path: Path) -> str:
+    """Relative to the project's folder where the file is inside it, so that the project can move."""
+    whole, here = path.resolve(), Path.cwd().resolve()
+    return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix()
+
+
+def _columns(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]:
+    form = profile.table.form
+    columns: dict[str, Any] = dict(roles.columns)
+    if roles.split_names:
+        columns["split_names"] = dict(roles.split_names)
+    if form.separator != ("\t" if profile.table.path.suffix.lower() == ".tsv" else ","):
+        columns["separator"] = form.separator
+    if not form.header:
+        columns["header"] = False
+        remarks.append("no header was found: columns are called 0, 1, ...; if there is one, drop `header:`")
+    if form.quoted is not (form.separator == ","):
+        columns["quoted"] = form.quoted
+        if not form.quoted:
+            why = "enclose no fields, or do not balance"
+            remarks.append(f"quotes {why}, and are read as plain characters; if they do, drop `quoted:`")
+    if form.encoding != "utf-8-sig":
+        columns["encoding"] = form.encoding
+        remarks.append(f"the file is no UTF-8; {form.encoding} fits: change it under `encoding:`")
+    if roles.labels.slips:
+        columns["unknown"] = "reject"
+        found = f"{roles.labels.slips} rows have a label that is none of those above"
+        remarks.append(f"{found}; `unknown: reject` sets them aside, without it they stop the run")
+    return columns
+
+
+def _labels(roles: Roles, remarks: list[str]) -> dict[str, Any]:
+    labels, column = roles.labels, roles.columns["label"]
+    if labels.rating is not None:
+        low, high = labels.rating
+        remarks.append(
+            f"{column!r} is read as a rating from {low} to {high}; if its order does not count, write "
+            f"`classes: [...]`"
+        )
+        return {"rating": [low, high]}
+    if any(spelling != name for spelling, name in labels.classes.items()):
+        return {"classes": dict(labels.classes)}
+    if all(name.lstrip("+-").isdigit() for name in labels.classes):
+        remarks.append(
+            f"{column!r} is read as classes; name them with `classes: {{'0': bad, '1': good}}`, or "
+            f"write `rating: [lowest, highest]` if their order counts"
+        )
+    return {"classes": list(labels.classes)}
+
+
+def _split(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]:
+    split: dict[str, Any] = {"test": 0.2, "validation": 0.1, "seed": 13}
+    if bare(roles.columns.get("group", "")) == "sentenceid":
+        split["by_group"] = True
+        remarks.append("phrases of one sentence stay in one split (`by_group: true`), or they would leak")
+    if profile.rows > _MANY_ROWS:
+        split["rows"] = _SAMPLED
+        sample = f"a seeded sample of {_SAMPLED:,} of {profile.rows:,} rows"
+        remarks.append(f"{sample} is used; drop `rows:` to encode all")
+    return split
+
+
+def _encode(
+    profile: Profile, roles: Roles, language: str, params: Params, remarks: list[str]
+) -> dict[str, Any]:
+    encoder = next((name for name in params.encoders if name.startswith(language)), None)
+    if encoder is None:
+        encoder = next(iter(params.encoders), language)
+        remarks.append(f"no encoder for {language!r} is declared; {encoder!r} was taken: see `encoders:`")
+    columns = [profile.column(roles.columns[role]) for role in ("text", "pair") if role in roles.columns]
+    long = sum(_tenth_longest(column.values, language) for column in columns) + 3
+    length = next((step for step in _LENGTHS if step >= long), _LENGTHS[-1])
+    if long > length:
+        remarks.append(f"one text in ten has more than {long} pieces and is cut at `max_length: {length}`")
+    return {"encoder": encoder, "max_length": length, "layers": [-1]}
+
+
+def _tenth_longest(values: tuple[str, ...], language: str) -> int:
+    """Pieces of the text that is longer than nine in ten."""
+    if language == "zh":
+        pieces = sorted(map(len, values))
+    else:
+        pieces = sorted(math.ceil(_PIECES_PER_WORD * len(value.split())) for value in values)
+    return pieces[int(0.9 * (len(pieces) - 1))] if pieces else 0
+
+
 def _described(table: Profile, roles: Roles, entry: Entry) -> Iterator[str]:
     """What was understood, as lines for people: the file, its columns, its labels, examples, choices."""
     form = table.table.form
@@ -99,20 +214,17 @@ def _described(table: Profile, roles: Roles, entry: Entry) -> Iterator[str]:
         f"{'quotes' if form.quoted else 'no quotes'}, {form.encoding.removesuffix('-sig')}"
     )
     if table.ragged:
-        yield (
-            f"  {table.ragged:,} rows have a stray quote or another number of fields, and will be rejected "
-            f"with their reason"
-        )
-    used = {role: getattr(roles, role) for role in ("text", "pair", "label", "group", "split")}
-    yield from (f"  {role:6} {column!r}" for role, column in used.items() if column is not None)
+        yield f"  {table.ragged:,} rows will be rejected: a stray quote, or another number of fields"
+    used = roles.columns
+    yield from (f"  {role:6} {column!r}" for role, column in used.items())
     if unused := [repr(column.name) for column in table.columns if column.name not in used.values()]:
         yield f"  unused {', '.join(unused)}"
-    yield f"labels of {roles.label!r}:"
+    yield f"labels of {used['label']!r}:"
     yield from (f"  {count:9,}  {label}" for label, count in roles.labels.counts.items())
     if roles.labels.missing:
         yield f"  {roles.labels.missing:9,}  without a label, to be rejected"
     yield "three of its rows:"
-    places = [table.table.columns.index(name) for name in (roles.label, roles.text)]
+    places = [table.table.columns.index(used[role]) for role in ("label", "text")]
     for row in table.sample[:3]:
         yield "  " + " | ".join(_short(row[place]) for place in places)
     if entry.remarks:
@@ -143,15 +255,3 @@ def _slug(stem: str) -> str:
     'imdb-dataset'
     """
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "corpus"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path, nargs="?", help="a CSV, TSV or separated text file")
-    parser.add_argument("--preset", metavar="NAME", help=f"a known corpus: {', '.join(preset_names())}")
-    parser.add_argument("--source", type=Path, metavar="PATH", help="where the preset's file or folder is")
-    parser.add_argument("--name", help="of the corpus (default: after the file)")
-    parser.add_argument("--text", metavar="COLUMN", help="the column of the text")
-    parser.add_argument("--label", metavar="COLUMN", help="the column of the label")
-    parser.add_argument("--dry-run", action="store_true", help="print only")
-    return parser

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -75,7 +74,13 @@ class Download(_Model):
         return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"  # without a name and password
 
 
-class _File(_Model):
+class Preset(_Model):
+    """One known corpus.
+
+    title, licence, metric: for people; `metric` is the figure that reports of this corpus lead with.
+    download: where its files are to be had. corpora, runs: its lines of `params.yaml`.
+    """
+
     title: Text
     licence: Text
     metric: Text
@@ -84,29 +89,19 @@ class _File(_Model):
     runs: Annotated[dict[str, RunParams], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _runs_are_its_own(self) -> _File:
+    def _runs_are_its_own(self) -> Preset:
         (corpus,) = self.corpora
         for name, run in self.runs.items():
             if run.corpus != corpus or not name.startswith(f"{corpus}-"):
                 raise ValueError(f"run {name!r} is not one of corpus {corpus!r}")
         return self
 
-
-@dataclass(frozen=True)
-class Preset:
-    """One known corpus.
-
-    title, licence, metric: for people; `metric` is the figure that reports of this corpus lead with.
-    download: where its files are to be had.
-    entry: its lines of `params.yaml`.
-    """
-
-    name: str
-    title: str
-    licence: str
-    metric: str
-    download: Download
-    entry: Entry
+    @property
+    def entry(self) -> Entry:
+        """What it adds to `params.yaml`."""
+        said = self.model_dump(include={"corpora", "runs"}, exclude_unset=True)
+        ((name, corpus),) = said["corpora"].items()
+        return Entry(name, corpus, said["runs"])
 
 
 def preset_names(folder: Path = FOLDER) -> tuple[str, ...]:
@@ -122,18 +117,13 @@ def load_preset(name: str, folder: Path = FOLDER) -> Preset:
     """
     path = folder / f"{name}.yaml"
     if name not in preset_names(folder):
-        raise InputError(
-            f"there is no preset {name!r}; {folder}/ has {', '.join(preset_names(folder)) or 'none'}"
-        )
+        there = ", ".join(preset_names(folder)) or "none"
+        raise InputError(f"there is no preset {name!r}; {folder}/ has {there}")
     try:
-        data: dict[str, Any] = YAML(typ="safe").load(path)
-        file = _File.model_validate(data)
+        return Preset.model_validate(YAML(typ="safe").load(path))
     except YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: {place}: {first['msg']}") from None
-    (corpus,) = file.corpora
-    entry = Entry(corpus, data["corpora"][corpus], data["runs"])
-    return Preset(name, file.title, file.licence, file.metric, file.download, entry)

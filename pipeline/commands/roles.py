@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from features.corpus.labels import MISSING
 from features.errors import InputError
-from pipeline.commands.table_profile import (
-    GROUPS,
-    LABELS,
-    PAIRS,
-    RATINGS,
-    SPLITS,
-    TEXTS,
-    Column,
-    Profile,
-    bare,
-    is_whole,
-)
+from pipeline.commands.table_profile import GROUPS, LABELS, PAIRS, SPLITS, TEXTS, Column, Profile, bare
 
+_RATINGS = ("star", "stars", "rating", "score", "overall", "grade", "评分", "星级", "sentiment")
+_WHOLE = re.compile(r"[+-]?\d{1,9}(\.0)?")  # a whole number that could be a label, also as `4.0`
 _MOST = 50  # different classes
 _RARE = 0.002  # share of the labelled rows below which a spelling is taken for a slip
 _SLIPS = 0.05  # share of slips above which the column is no label column
@@ -51,28 +44,20 @@ class LabelGuess:
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of a table by role, what its labels are, and a remark for each choice that was not clear.
+    """Which columns play which role, what the labels are, and a remark for each choice that was not clear.
 
+    columns: role (`text`, `label`, and of `pair`, `group`, `split` those found) to the column's name.
     split_names: spelling in the split column to split; empty where there is no such column.
     """
 
-    text: str
-    label: str
+    columns: Mapping[str, str]
     labels: LabelGuess
-    pair: str | None
-    group: str | None
-    split: str | None
     split_names: Mapping[str, str]
     remarks: tuple[str, ...]
 
 
 def assign_roles(profile: Profile, text: str | None = None, label: str | None = None) -> Roles:
-    """Choose a column for each role.
-
-    Args:
-        profile: the table.
-        text: column that the user named; None leaves the choice.
-        label: the same for the label.
+    """Choose a column for each role; `text` and `label` are those that the user named.
 
     Raises:
         InputError: a named column is not there, twice there or named twice, or no column could be the text or
@@ -81,21 +66,20 @@ def assign_roles(profile: Profile, text: str | None = None, label: str | None = 
     remarks: list[str] = []
     if text is not None and text == label:
         raise InputError(f"--text and --label both name {text!r}; expected two columns")
-    given = {name for name in (text, label) if name is not None}
-    split, split_names = _split(profile, given)
+    split, split_names = _split(profile, (text, label))
     free = [column for column in profile.columns if column.name not in {split, label}]
     text, pair = (text, None) if text is not None else _text_and_pair(profile, free, remarks)
     free = [column for column in free if column.name not in {text, pair}]
     label, labels = _label(profile, label, free, remarks)
-    free = [column for column in free if column.name != label]
-    group = _group(free, remarks)
-    for role, column in {"text": text, "label": label, "pair": pair, "group": group, "split": split}.items():
-        if column is not None:
-            profile.table.position(column, role)
-    return Roles(text, label, labels, pair, group, split, split_names, tuple(remarks))
+    group = _group([column for column in free if column.name != label], remarks)
+    found = {"text": text, "label": label, "pair": pair, "group": group, "split": split}
+    columns = {role: column for role, column in found.items() if column is not None}
+    for role, column in columns.items():
+        profile.table.position(column, role)  # refuses what is missing, or there twice
+    return Roles(columns, labels, split_names, tuple(remarks))
 
 
-def guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
+def _guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
     """Tell ratings from classes, and labels from slips.
 
     Raises:
@@ -114,8 +98,8 @@ def guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
     if not 2 <= len(names) <= _MOST or slips > _SLIPS * total:
         shown = ", ".join(repr(value[:20]) for value, _ in values.most_common(3))
         raise InputError(
-            f"column {column!r} holds {len(labelled)} different values ({shown}, ...), which are no labels; "
-            f"expected 2 to {_MOST} that repeat: name the label column with --label"
+            f"column {column!r} holds {len(labelled)} different values ({shown}, ...); expected 2 to {_MOST} "
+            f"that repeat: name the label column with --label"
         )
     rating = _rating(column, names)
     shown_names = names if rating is None else [str(k) for k in range(rating[0], rating[1] + 1)]
@@ -129,12 +113,12 @@ def guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
 
 def _without_slips(values: Mapping[str, int], total: int) -> dict[str, int]:
     """The values that are frequent enough, and whole numbers only where almost all are."""
-    whole = sum(count for value, count in values.items() if is_whole(value))
+    whole = sum(count for value, count in values.items() if _is_whole(value))
     numbers_only = whole >= (1 - _SLIPS) * total
     return {
         value: count
         for value, count in values.items()
-        if count >= _RARE * total and (is_whole(value) or not numbers_only)
+        if count >= _RARE * total and (_is_whole(value) or not numbers_only)
     }
 
 
@@ -144,21 +128,25 @@ def _names(spellings: Mapping[str, int]) -> dict[str, str]:
     for value in sorted(spellings, key=lambda value: (-spellings[value], value)):
         best.setdefault(value.casefold(), value)
     return {
-        value: str(int(float(value))) if is_whole(value) else best[value.casefold()] for value in spellings
+        value: str(int(float(value))) if _is_whole(value) else best[value.casefold()] for value in spellings
     }
 
 
+def _is_whole(field: str) -> bool:
+    return _WHOLE.fullmatch(field) is not None
+
+
 def _order(name: str) -> tuple[int, float, str]:
-    return (0, float(name), "") if is_whole(name) else (1, 0.0, name.casefold())
+    return (0, float(name), "") if _is_whole(name) else (1, 0.0, name.casefold())
 
 
 def _rating(column: str, names: list[str]) -> tuple[int, int] | None:
     """The range of three or more whole numbers that a rating-like name, or a usual scale, makes ratings."""
-    if len(names) < 3 or not all(map(is_whole, names)):
+    if len(names) < 3 or not all(map(_is_whole, names)):
         return None
     low, high = int(names[0]), int(names[-1])
     usual = low == 1 and high in _RATING_ENDS
-    return (low, high) if high - low < 2 * len(names) and (usual or bare(column) in RATINGS) else None
+    return (low, high) if high - low < 2 * len(names) and (usual or bare(column) in _RATINGS) else None
 
 
 def _text_and_pair(profile: Profile, columns: Sequence[Column], remarks: list[str]) -> tuple[str, str | None]:
@@ -166,24 +154,20 @@ def _text_and_pair(profile: Profile, columns: Sequence[Column], remarks: list[st
     names = {bare(column.name): column.name for column in columns if column.prose}
     for first, second in PAIRS:
         if first in names and second in names:
+            found = names[first], names[second]
             remarks.append(
-                f"{names[first]!r} and {names[second]!r} are read as a text and its pair; for one of them "
-                f"alone leave out `pair:` and name it under `text:`"
+                f"{_quoted(found)} are read as a text and its pair; leave out `pair:` for one alone"
             )
-            return names[first], names[second]
+            return found
     if not prose:
-        raise InputError(
-            f"no column of {profile.table.path} looks like text (it has "
-            f"{_quoted(profile.table.columns)}); name it with --text"
-        )
+        there = _quoted(profile.table.columns)
+        raise InputError(f"no column of {profile.table.path} looks like text ({there}); name it with --text")
     longest = max(prose, key=lambda column: column.length)
     known = [column for name in TEXTS for column in prose if bare(column.name) == name]
     chosen = known[0] if known and known[0].length >= 0.3 * longest.length else longest
     others = [column.name for column in prose if column is not chosen and column.length > 0.3 * chosen.length]
     if others:
-        remarks.append(
-            f"the text could also be {_quoted(others)}; {chosen.name!r} was taken: change it with --text"
-        )
+        remarks.append(f"the text could also be {_quoted(others)}: choose with --text")
     return chosen.name, None
 
 
@@ -192,27 +176,22 @@ def _label(
 ) -> tuple[str, LabelGuess]:
     header = profile.table.form.header
     if given is not None:
-        return given, guess_labels(given, profile.count_values(given), header)
+        return given, _guess_labels(given, profile.count_values(given), header)
     guesses: list[tuple[str, LabelGuess]] = []
     for column in sorted(columns, key=_label_rank):
         # Labels repeat; a handful of different values in a handful of rows says nothing.
         if 2 <= column.distinct <= min(_MOST_LABELS, 0.5 * len(column.values)):
             values = profile.count_values(column.name)
-            try:
-                guess = guess_labels(column.name, values, header)
-            except InputError:
-                continue
-            guesses.append((column.name, guess))
+            with suppress(InputError):
+                guesses.append((column.name, _guess_labels(column.name, values, header)))
     if not guesses:
         found = ", ".join(f"{column.name!r} ({column.distinct} different values)" for column in columns)
         raise InputError(
-            f"no column of {profile.table.path} looks like labels that repeat: "
-            f"{found or 'there is only the text'}; name it with --label"
+            f"no column of {profile.table.path} looks like labels that repeat "
+            f"({found or 'there is only the text'}); name it with --label"
         )
     if others := _quoted(name for name, _ in guesses[1:] if bare(name) not in GROUPS):
-        remarks.append(
-            f"the label could also be {others}; {guesses[0][0]!r} was taken: change it with --label"
-        )
+        remarks.append(f"the label could also be {others}: choose with --label")
     return guesses[0]
 
 
@@ -231,7 +210,7 @@ def _group(columns: Sequence[Column], remarks: list[str]) -> str | None:
     return found[0] if found else None
 
 
-def _split(profile: Profile, given: set[str]) -> tuple[str | None, dict[str, str]]:
+def _split(profile: Profile, given: Sequence[str | None]) -> tuple[str | None, dict[str, str]]:
     for column in profile.columns:
         if bare(column.name) in SPLITS and column.name not in given:
             values = profile.count_values(column.name)

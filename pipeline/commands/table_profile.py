@@ -6,8 +6,9 @@ import codecs
 import random
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +24,6 @@ LABELS = (
     "label", "sentiment", "star", "stars", "rating", "score", "class", "target", "emotion", "category",
     "polarity", "overall", "grade", "topic", "intent", "标签", "评分", "星级", "情感", "类别", "分类",
 )  # fmt: skip
-RATINGS = ("star", "stars", "rating", "score", "overall", "grade", "评分", "星级", "sentiment")
 GROUPS = (
     "sentenceid", "movienamecn", "movie", "moviename", "movienameen", "movietitle", "movieid", "film",
     "product", "productid", "productname", "item", "itemid", "asin", "book", "hotel", "restaurant",
@@ -46,7 +46,6 @@ _SAMPLE = 5000  # rows kept of the whole table
 _SEED = 13
 _BLOCK = 1 << 20
 _SIGNS = re.compile(r"[\s_.\-]+")
-_WHOLE = re.compile(r"[+-]?\d{1,9}(\.0)?")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")
 _NO_TEXT = re.compile(r"https?://\S+|[\d\s:./\-+,TZ]+|[0-9a-f]{16,}")
@@ -131,24 +130,16 @@ def bare(name: str) -> str:
     return _SIGNS.sub("", name.strip().lower())
 
 
-def is_whole(field: str) -> bool:
-    """Whether a field is a whole number that could be a label, also as `4.0`."""
-    return _WHOLE.fullmatch(field) is not None
-
-
 def _sniff(path: Path) -> TableFormat:
     if not path.is_file():
         raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; expected a table")
     encoding = _encoding(path)
     ways = [_Way(path, TableFormat(mark, False, quoted, encoding)) for mark, quoted in _WAYS]
     best = max(ways, key=lambda way: (way.width > 1, round(way.agreeing, 2), -way.strays))
-    if not best.width:
-        raise InputError(f"{path} is empty or unreadable; expected a text and a label in each row")
     if best.width < 2:
-        raise InputError(
-            f"{path} has one column under every separator tried (comma, tab, semicolon, bar); expected at "
-            f"least a text and a label in each row"
-        )
+        found = "has one column under every separator tried (comma, tab, semicolon, bar)"
+        what = found if best.width else "is empty or unreadable"
+        raise InputError(f"{path} {what}; expected at least a text and a label in each row")
     return replace(best.form, header=_has_header(best.rows))
 
 
@@ -184,24 +175,10 @@ def _encoding(path: Path) -> str:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     for encoding in ("utf-8-sig", "gb18030", "cp1252"):
-        if _decodes(path, encoding):
-            return encoding
-    raise InputError(
-        f"{path} is neither UTF-8, GB18030 nor Windows-1252; convert it to UTF-8, e.g. with iconv"
-    )
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                if "\x00" in decoder.decode(block):
-                    return False
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
+        with suppress(UnicodeDecodeError), path.open(encoding=encoding) as file:
+            if all("\x00" not in block for block in iter(partial(file.read, _BLOCK), "")):
+                return encoding
+    raise InputError(f"{path} is neither UTF-8, GB18030 nor Windows-1252; convert it to UTF-8")
 
 
 def _has_header(rows: list[tuple[str, ...]]) -> bool:

@@ -12,7 +12,6 @@ import requests
 
 from features.errors import InputError
 from pipeline.commands import fetch
-from pipeline.commands.entry import Entry
 from pipeline.commands.presets import Download, Preset
 from tests.pipeline.loopback import COMMIT, Fault, Web, serving, zipped
 
@@ -34,7 +33,7 @@ def preset(web: Web | None = None, **options: object) -> Preset:
     if web is not None:
         values["url"] = web.address
     source = Download.model_validate(values | options)
-    return Preset("made-up", "Made-up texts", "none", "accuracy", source, Entry("made-up", {}, {}, ()))
+    return Preset.model_construct(title="Made-up texts", download=source)
 
 
 @pytest.fixture(autouse=True)
