@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from features.corpus.texts import Text
 from features.encoder import device as devices
 from features.encoder import packing, weights
-from features.encoder.batches import Batch, Limit, map_ahead
 from features.encoder.device import bound_kernel_cache, keep_freed_memory, release_freed_memory
 from features.encoder.forward import Forward, first_not_finite
 from features.encoder.layers import TopLayers, layer_stack, resolve_layers
 from features.encoder.tokenizer import Tokenized, Tokenizer, as_text
 from features.errors import InputError
-from features.store.identity import VECTORS_VERSION, Manifest
+from features.store.identity import VECTORS_VERSION, Manifest, digest_files
 from features.store.shards import EncodedBatch
 
 CHUNK = 4096
 _SMALLEST = 512
 _KEPT_TOKENS = 1 << 19  # after so many tokens freed memory goes back once
+
+Given = TypeVar("Given")
+Computed = TypeVar("Computed")
+# Texts that go through the model together: their positions in what was given, (B,) int64, and their pieces.
+Batch = tuple[npt.NDArray[np.int64], Tokenized]
 
 
 @dataclass(frozen=True)
@@ -64,15 +72,21 @@ class Encoder:
         self.precision = devices.choose_precision(device, stack.dim, precision)
         self.layers_total = len(stack.layers)
         self.layers = resolve_layers(spec.layers, self.layers_total)
-        self._check_length(stack.positions)
+        shortest = self.tokenizer.specials + 1
+        if not shortest <= spec.max_length <= stack.positions:
+            raise InputError(
+                f"max_length is {spec.max_length}, but `{spec.model}` takes {shortest} to "
+                f"{stack.positions} pieces; set `max_length:` within that"
+            )
         self._stack = stack
         self._pooler = loaded.pooler if self.layers[-1] == self.layers_total else None
 
     @cached_property
     def forward(self) -> Forward:
         """The model on its device, made when the first text needs it: where all is cached, never."""
-        # For the pooler, one row a text: it costs nothing, and no setting of a process changes its numbers.
-        finest = devices.finest(self.device)
+        # The pooler, one row a text, costs nothing in the finest numbers that the device has, and no setting
+        # of a process changes these.
+        finest = torch.float32 if self.device.type == "mps" else torch.float64
         self._stack.prepare(self.layers, self.device, getattr(torch, self.precision))
         return Forward(
             stack=self._stack,
@@ -80,7 +94,7 @@ class Encoder:
             layers=self.layers,
             keep_tokens=self.spec.keep_tokens,
             device=self.device,
-            wants_types=self._stack.wants_types and self.tokenizer.types,
+            wants_types=self._stack.types > 0 and self.tokenizer.types,
         )
 
     @classmethod
@@ -116,8 +130,8 @@ class Encoder:
             vectors.append("pooler")
         return Manifest(
             model=self.spec.model,
-            weights=weights.weights_digest(self.folder),
-            tokenizer=weights.tokenizer_digest(self.folder),
+            weights=digest_files([*weights.weight_files(self.folder), self.folder / "config.json"]),
+            tokenizer=digest_files(weights.tokenizer_files(self.folder)),
             max_length=self.spec.max_length,
             layers=self.layers,
             vectors=tuple(vectors),
@@ -172,13 +186,18 @@ class Encoder:
             InputError: an embedding is not finite, or a single text does not fit into the device's memory.
         """
         workers = torch.get_num_threads() if self.device.type == "cpu" else 1
-        limit = Limit(budget or devices.token_budget(self.device, self.dim))
+        limit = _Limit(budget or devices.token_budget(self.device, self.dim))
         batches = self._batches(texts, limit, workers if budget is None else 1)
         forward = self.forward  # made here, before several threads ask for it
         done = tokens = 0
-        for computed in map_ahead(lambda batch: self._compute(forward, batch, limit), batches, workers):
+        for computed in map_ahead(lambda batch: self._compute(forward, *batch, limit), batches, workers):
             for encoded in computed:
-                self._check_finite(encoded, texts)
+                if (bad := first_not_finite(encoded)) is not None:
+                    raise InputError(
+                        f"the embedding of text {bad} is not finite ({as_text(texts[bad]).text[:80]!r}); "
+                        f"expected numbers that float16 holds: check the weights"
+                        f"{devices.finer_settings(self.device, self.precision)}"
+                    )
                 done += len(encoded.index)
                 tokens += int(encoded.lengths.sum())
                 yield encoded
@@ -188,7 +207,7 @@ class Encoder:
                 release_freed_memory()
                 tokens = 0
 
-    def _batches(self, texts: Sequence[Text | str], limit: Limit, share: int) -> Iterator[Batch]:
+    def _batches(self, texts: Sequence[Text | str], limit: _Limit, share: int) -> Iterator[Batch]:
         """Sort each chunk by length and cut it; a chunk too small for all workers is cut finer."""
         for start in range(0, len(texts), CHUNK):
             pieces = self.tokenize(texts[start : start + CHUNK])
@@ -198,16 +217,31 @@ class Encoder:
             first = 0
             while first < len(order):
                 end = first + packing.fill(pending.lengths[first:], min(limit.tokens, fair))
-                yield Batch(order[first:end] + start, pending.cut(first, end))
+                yield order[first:end] + start, pending.cut(first, end)
                 first = end
 
-    def _compute(self, forward: Forward, batch: Batch, limit: Limit) -> list[EncodedBatch]:
-        """Run a batch, in halves where the device's memory does not hold it."""
+    def _compute(
+        self, forward: Forward, index: npt.NDArray[np.int64], pieces: Tokenized, limit: _Limit
+    ) -> list[EncodedBatch]:
+        """Run a batch, in halves of about as many tokens where the device's memory does not hold it."""
+        tokens = int(pieces.lengths.sum())
         try:
-            return [forward.packed(batch.pieces).to_batch(batch.index, batch.pieces)]
+            return [forward.packed(index, pieces)]
         except RuntimeError as error:
-            limit.shrink(batch, error, self.device)
-        return [encoded for half in batch.halves() for encoded in self._compute(forward, half, limit)]
+            if not devices.is_out_of_memory(error):
+                raise
+            if len(index) == 1:
+                other = "" if self.device.type == "cpu" else ", or ENCODE_ONCE_DEVICE=cpu"
+                raise InputError(
+                    f"the device's memory does not hold one text of {tokens} pieces; set a smaller "
+                    f"`max_length:`{other}"
+                ) from None
+        limit.tokens = min(limit.tokens, tokens // 2)
+        middle = min(packing.fill(pieces.lengths, tokens // 2), len(index) - 1)
+        return [
+            *self._compute(forward, index[:middle], pieces.cut(0, middle), limit),
+            *self._compute(forward, index[middle:], pieces.cut(middle, len(index)), limit),
+        ]
 
     def top(self, k: int) -> nn.Module:
         """A trainable float32 copy of the last k layers.
@@ -226,19 +260,36 @@ class Encoder:
             )
         return TopLayers(layer_stack(weights.load_model(self.folder).model), k)
 
-    def _check_finite(self, batch: EncodedBatch, texts: Sequence[Text | str]) -> None:
-        position = first_not_finite(batch)
-        if position is not None:
-            raise InputError(
-                f"the embedding of text {position} is not finite ({as_text(texts[position]).text[:80]!r}); "
-                f"expected numbers that float16 holds: check the weights"
-                f"{devices.finer_settings(self.device, self.precision)}"
-            )
 
-    def _check_length(self, longest: int) -> None:
-        shortest = self.tokenizer.specials + 1
-        if not shortest <= self.spec.max_length <= longest:
-            raise InputError(
-                f"max_length is {self.spec.max_length}, but `{self.spec.model}` takes {shortest} to "
-                f"{longest} pieces; set `max_length:` within that"
-            )
+@dataclass
+class _Limit:
+    """Tokens that a batch may hold; lowered for good when a device runs out of memory."""
+
+    tokens: int
+
+
+def map_ahead(
+    compute: Callable[[Given], Computed], items: Iterable[Given], workers: int
+) -> Iterator[Computed]:
+    """Map items in threads that each compute alone, and yield the results in the items' order.
+
+    One batch a core beats all cores on one batch: nothing waits for the slowest core after every product,
+    which on a machine that others use as well costs several times the work itself. And while a result is
+    written away, the next ones are under way.
+
+    Args:
+        compute: called in a worker, in which torch uses one thread.
+        items: drawn in the caller's thread, as workers become free.
+        workers: number of threads.
+    """
+    pending: deque[Future[Computed]] = deque()
+    with ThreadPoolExecutor(workers, "encode", torch.set_num_threads, (1,)) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(compute, item))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from features.encoder import weights
-from features.errors import InputError
 
 # Bundled folders keep their head in a file of its own, which plain loading leaves aside.
 _VARIANT = "mlm"
@@ -42,43 +41,30 @@ class MaskedHead:
         from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
         variant = _VARIANT if (folder / _VARIANT_INDEX).is_file() else None
-        safe = {"trust_remote_code": False, "local_files_only": True}
-        try:
-            with weights.quiet_transformers():
-                config = AutoConfig.from_pretrained(folder, **safe)
-                if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
-                    return None
-                model, report = AutoModelForMaskedLM.from_pretrained(
-                    folder, variant=variant, dtype=torch.float32, use_safetensors=True,
-                    output_loading_info=True, **safe,
-                )  # fmt: skip
-        except Exception as error:
-            raise InputError(
-                f"the masked-LM model in `{folder}` cannot be read: {weights.one_line(error)}"
-            ) from None
+        with weights.reading("masked-LM model", folder):
+            config = AutoConfig.from_pretrained(folder, **weights.SAFE)
+            if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
+                return None
+            model, report = AutoModelForMaskedLM.from_pretrained(
+                folder, variant=variant, dtype=torch.float32, use_safetensors=True,
+                output_loading_info=True, **weights.SAFE,
+            )  # fmt: skip
         if report["missing_keys"] or report.get("mismatched_keys"):
             return None  # what the checkpoint lacks has random weights now
         return cls(model.eval().requires_grad_(False))
 
     def scores(self, hidden: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """Scores (T, V) float32 over the vocabulary for last hidden states (T, D)."""
-        return self._forward(hidden).numpy()
+        self._states.given = torch.from_numpy(hidden.astype(np.float32))[None]
+        with torch.inference_mode():
+            ids = torch.zeros((1, len(hidden)), dtype=torch.long)
+            found: npt.NDArray[np.float32] = self._model(input_ids=ids).logits[0].numpy()
+        return found
 
     def name(self, hidden: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
         """The piece with the highest score at each of T tokens, (T,) int64, of hidden states (T, D)."""
-        parts = [
-            self._forward(hidden[start : start + _TOKENS]).argmax(-1)
-            for start in range(0, len(hidden), _TOKENS)
-        ]
-        return torch.cat(parts).numpy()
-
-    def _forward(self, hidden: npt.NDArray[np.floating[Any]]) -> torch.Tensor:
-        self._states.given = torch.from_numpy(hidden.astype(np.float32))[None]
-        with torch.inference_mode():
-            scores: torch.Tensor = self._model(
-                input_ids=torch.zeros((1, len(hidden)), dtype=torch.long)
-            ).logits
-        return scores[0]
+        starts = range(0, len(hidden), _TOKENS)
+        return np.concatenate([self.scores(hidden[start : start + _TOKENS]).argmax(-1) for start in starts])
 
 
 class _GivenStates(nn.Module):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,8 +16,8 @@ from features.corpus.texts import Text
 from features.encoder import packing
 from features.encoder.device import token_budget
 from features.encoder.encoder import Encoder
-from features.encoder.forward import States
 from features.encoder.layers import PACKED, use_attention
+from features.encoder.parity import cosines
 from features.encoder.tokenizer import Tokenized
 from features.store.shards import EncodedBatch
 
@@ -40,8 +39,8 @@ class Planned(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PaddingCost:
-    """What a strategy cost over a corpus, medians over rounds.
+class PaddingRun:
+    """What a strategy gave and cost over N texts, medians over rounds.
 
     strategy: how texts were batched.
     seconds: run time of the forward passes and the way to the host, without tokenising.
@@ -50,6 +49,7 @@ class PaddingCost:
     useful: share of the computed tokens that were real.
     largest_difference: largest absolute difference between a pooled vector's number and the packed run's.
     lowest_cosine: lowest cosine between a pooled vector and the packed run's.
+    pooled: (N, V, D) float32, its pooled vectors in the order of the texts.
     """
 
     strategy: Strategy
@@ -59,12 +59,6 @@ class PaddingCost:
     useful: float
     largest_difference: float
     lowest_cosine: float
-
-
-class PaddingRun(NamedTuple):
-    """A strategy's cost, and its pooled vectors (N, V, D) float32 in the order of the texts."""
-
-    cost: PaddingCost
     pooled: npt.NDArray[np.float32]
 
 
@@ -122,39 +116,25 @@ def padded_attention(
     seen = real[:, None, None, :]
     if sliding_window is not None:
         near = packing.window(real.shape[1], sliding_window, real.device)
-        seen = (
-            seen & near | ~real[:, None, :, None]
-        )  # what padding sees does not matter, but must be something
+        seen = seen & near | ~real[:, None, :, None]  # padding must see something, whatever it be
     out = torch.empty_like(q)
     scale = q.shape[-1] ** -0.5 if scaling is None else scaling
     packing.attend(q, k, v, out, packing.Block(0, *real.shape), scale, packing.as_bias(seen, q.dtype))
     return out.unsqueeze(0), None
 
 
-def _padded(encoder: Encoder, pieces: Tokenized, width: int) -> States:
-    """Run texts padded to `width` pieces each, attention masked; what is returned holds no padding."""
+@torch.inference_mode()
+def _padded(encoder: Encoder, batch: Planned, pieces: Tokenized) -> EncodedBatch:
+    """Run a batch padded to its width, attention masked; what is returned holds no padding."""
     forward, count = encoder.forward, len(pieces.lengths)
-    real = np.arange(width) < pieces.lengths[:, None]
-    ids = np.full((count, width), encoder.tokenizer.padding, np.int32)
-    types = np.zeros((count, width), np.int8)
+    real = np.arange(batch.width) < pieces.lengths[:, None]
+    ids = np.full(real.shape, encoder.tokenizer.padding, np.int32)
+    types = np.zeros(real.shape, np.int8)
     ids[real], types[real] = pieces.piece_ids, pieces.type_ids
-    with torch.inference_mode():
-        mask = torch.from_numpy(real).to(encoder.device)
-        padded = forward.hidden(ids.ravel(), types.ravel(), np.full(count, width, np.int32), real=mask)
-        hidden = tuple(state[mask.flatten()] for state in padded)
-        return forward.pool(hidden, pieces.lengths, packing.blocks_of(pieces.lengths))
-
-
-@contextmanager
-def _attention_for(strategy: Strategy, model: nn.Module) -> Iterator[None]:
-    if strategy == "packed":
-        yield
-        return
-    use_attention(model, "encode_once_padded", padded_attention)
-    try:
-        yield
-    finally:
-        use_attention(model, PACKED, packing.packed_attention)
+    mask = torch.from_numpy(real).to(encoder.device)
+    padded = forward.hidden(ids.ravel(), types.ravel(), np.full(count, batch.width, np.int32), real=mask)
+    hidden = tuple(state[mask.flatten()] for state in padded)
+    return forward.batch(batch.texts, pieces, hidden, packing.blocks_of(pieces.lengths))
 
 
 def encode_padded(
@@ -169,11 +149,14 @@ def encode_padded(
         strategy, pieces.lengths, max_length=encoder.spec.max_length, batch_size=batch_size, budget=budget
     )
     forward = encoder.forward
-    with _attention_for(strategy, forward.stack.model):
+    if strategy != "packed":
+        use_attention(forward.stack.model, "encode_once_padded", padded_attention)
+    try:
         for batch in plan:
             some = pieces.take(batch.texts)
-            states = _padded(encoder, some, batch.width) if batch.width else forward.packed(some)
-            yield states.to_batch(batch.texts, some)
+            yield _padded(encoder, batch, some) if batch.width else forward.packed(batch.texts, some)
+    finally:
+        use_attention(forward.stack.model, PACKED, packing.packed_attention)
 
 
 def compare_padding(
@@ -196,13 +179,21 @@ def compare_padding(
         progress: called after each batch with the number of its texts, (rounds + 1) x 4 x N in all.
     """
     pieces = encoder.tokenize(texts)
-    lengths = pieces.lengths
-    vectors = {name: _pooled(encoder, pieces, name, batch_size, progress) for name in STRATEGIES}
+    shape = (len(texts), len(encoder.manifest.vectors), encoder.dim)
+    vectors = {name: np.empty(shape, np.float32) for name in STRATEGIES}
+    for name in STRATEGIES:
+        for batch in encode_padded(encoder, pieces, name, batch_size=batch_size):
+            vectors[name][batch.index] = batch.pooled
+            progress(len(batch.index))
     seconds: dict[Strategy, list[float]] = {name: [] for name in STRATEGIES}
     for _ in range(rounds):
         for name in STRATEGIES:
-            seconds[name].append(_seconds(encode_padded(encoder, pieces, name, batch_size=batch_size)))
+            started = time.perf_counter()
+            for _batch in encode_padded(encoder, pieces, name, batch_size=batch_size):
+                pass
+            seconds[name].append(time.perf_counter() - started)
             progress(len(texts))
+    lengths = pieces.lengths
     budget = token_budget(encoder.device, encoder.dim)
     runs: list[PaddingRun] = []
     for name in STRATEGIES:
@@ -210,45 +201,15 @@ def compare_padding(
             name, lengths, max_length=encoder.spec.max_length, batch_size=batch_size, budget=budget
         )
         median = float(np.median(seconds[name]))
-        cost = PaddingCost(
+        run = PaddingRun(
             strategy=name,
             seconds=median,
             samples=len(texts) / median,
             steps=len(plan) / median,
             useful=float(lengths.sum() / sum(batch.computed for batch in plan)),
             largest_difference=float(np.abs(vectors[name] - vectors["packed"]).max()),
-            lowest_cosine=_lowest_cosine(vectors[name], vectors["packed"]),
+            lowest_cosine=float(cosines(vectors[name], vectors["packed"]).min()),
+            pooled=vectors[name],
         )
-        runs.append(PaddingRun(cost, vectors[name]))
+        runs.append(run)
     return tuple(runs)
-
-
-def _seconds(batches: Iterator[EncodedBatch]) -> float:
-    started = time.perf_counter()
-    for _ in batches:
-        pass
-    return time.perf_counter() - started
-
-
-def _pooled(
-    encoder: Encoder,
-    pieces: Tokenized,
-    strategy: Strategy,
-    batch_size: int,
-    progress: Callable[[int], None],
-) -> npt.NDArray[np.float32]:
-    batches: list[EncodedBatch] = []
-    for batch in encode_padded(encoder, pieces, strategy, batch_size=batch_size):
-        batches.append(replace(batch, tokens=()))  # they would fill the memory
-        progress(len(batch.index))
-    restored = np.empty((len(pieces.lengths), *batches[0].pooled.shape[1:]), np.float32)
-    for batch in batches:
-        restored[batch.index] = batch.pooled
-    return restored
-
-
-def _lowest_cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    """Of the last axis, in float64: float32 sums would end above 1."""
-    one, other = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    return float(((one * other).sum(-1) / lengths).min())

@@ -7,9 +7,9 @@ forward on the CPU, one text at a time and without packing. What is compared is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,9 @@ import torch
 
 from features.corpus.texts import Text
 from features.encoder import weights
-from features.encoder.batches import map_ahead
 from features.encoder.device import finer_settings, plain_products
-from features.encoder.encoder import Encoder
+from features.encoder.encoder import Encoder, map_ahead
 from features.errors import InputError
-from features.store.shards import EncodedBatch
 
 MEAN, LOWEST, POOLED = 0.9999, 0.999, 0.9999
 
@@ -65,16 +63,18 @@ class Parity:
 Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
-class Reference(Protocol):
-    """What a text's vectors are by the plain float32 forward."""
-
-    def __call__(self, text: Text) -> Vectors:
-        """Tokens (K, L, D) and pooled vectors (V, D)."""
-
-
 def expected_vectors(encoder: Encoder) -> list[Vectors]:
     """What the gate's texts are by plain CPU float32; a cluster computes it once for all its actors."""
     return _plain(encoder, _texts(encoder))
+
+
+def _texts(encoder: Encoder) -> list[Text]:
+    return [text for text in _TEXTS if text.pair is None or encoder.takes_pairs]
+
+
+def _plain(encoder: Encoder, texts: Sequence[Text]) -> list[Vectors]:
+    with plain_products():
+        return list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
 
 
 def check_parity(encoder: Encoder, expected: Sequence[Vectors] | None = None) -> Parity:
@@ -119,26 +119,18 @@ def measure_parity(
     pooled: list[npt.NDArray[np.float64]] = []
     longest = sum(encoder.tokenize(texts).lengths.tolist())
     for batch in encoder.encode(texts, budget=longest):
-        for position, stored_tokens, stored_pooled in _texts_of(batch):
+        ends = np.cumsum(batch.lengths)
+        for row, position in enumerate(batch.index.tolist()):
             expected_tokens, expected_pooled = plain[position]
-            pooled.append(_cosines(stored_pooled, expected_pooled))
-            tokens.append(_cosines(stored_tokens, expected_tokens) if batch.tokens else pooled[-1])
-    token_cosines = np.concatenate(tokens)
-    return Parity(
-        float(token_cosines.mean()), float(token_cosines.min()), float(np.concatenate(pooled).min())
-    )
+            pooled.append(cosines(batch.pooled[row], expected_pooled))
+            span = slice(ends[row] - batch.lengths[row], ends[row])
+            kept = [layer[span] for layer in batch.tokens]
+            tokens.append(cosines(np.stack(kept), expected_tokens) if kept else pooled[-1])
+    each = np.concatenate(tokens)
+    return Parity(float(each.mean()), float(each.min()), float(np.concatenate(pooled).min()))
 
 
-def _texts(encoder: Encoder) -> list[Text]:
-    return [text for text in _TEXTS if text.pair is None or encoder.takes_pairs]
-
-
-def _plain(encoder: Encoder, texts: Sequence[Text]) -> list[Vectors]:
-    with plain_products():
-        return list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
-
-
-def plain_forward(encoder: Encoder) -> Reference:
+def plain_forward(encoder: Encoder) -> Callable[[Text], Vectors]:
     """Transformers' own forward of the same folder: CPU, float32, one text at a time, nothing packed."""
     loaded = weights.load_model(encoder.folder)
     tokenizer = weights.load_tokenizer(encoder.folder)
@@ -160,18 +152,9 @@ def plain_forward(encoder: Encoder) -> Reference:
     return forward
 
 
-def _texts_of(
-    batch: EncodedBatch,
-) -> Iterator[tuple[int, npt.NDArray[Any], npt.NDArray[np.float32]]]:
-    ends = np.cumsum(batch.lengths)
-    for row, position in enumerate(batch.index.tolist()):
-        span = slice(ends[row] - batch.lengths[row], ends[row])
-        tokens = np.stack([layer[span] for layer in batch.tokens]) if batch.tokens else np.empty((0, 0, 0))
-        yield position, tokens, batch.pooled[row]
-
-
-def _cosines(stored: npt.NDArray[Any], expected: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    a, b = stored.astype(np.float64), expected.astype(np.float64)
+def cosines(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Cosines of the last axis, (..., D) twice, as (n,); in float64, as float32 sums would end above 1."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    cosines: npt.NDArray[np.float64] = ((a * b).sum(-1) / np.maximum(lengths, 1e-300)).ravel()
-    return cosines
+    found: npt.NDArray[np.float64] = ((a * b).sum(-1) / np.maximum(lengths, 1e-300)).ravel()
+    return found

@@ -38,24 +38,16 @@ class Tokenized:
         """The texts at positions `order`, in that order."""
         lengths = self.lengths[order]
         pieces = np.repeat(starts_of(self.lengths)[order], lengths) + positions_of(lengths)
-        return Tokenized(
-            lengths,
-            self.piece_ids[pieces],
-            self.type_ids[pieces],
-            self.char_spans[pieces],
-            self.segments[pieces],
-        )
+        return self._of(lengths, pieces)
 
     def cut(self, first: int, end: int) -> Tokenized:
         """The texts from position `first` up to `end`, as views."""
-        start, stop = int(self.lengths[:first].sum()), int(self.lengths[:end].sum())
-        return Tokenized(
-            self.lengths[first:end],
-            self.piece_ids[start:stop],
-            self.type_ids[start:stop],
-            self.char_spans[start:stop],
-            self.segments[start:stop],
-        )
+        pieces = slice(int(self.lengths[:first].sum()), int(self.lengths[:end].sum()))
+        return self._of(self.lengths[first:end], pieces)
+
+    def _of(self, lengths: npt.NDArray[np.int32], pieces: Any) -> Tokenized:
+        arrays = (self.piece_ids, self.type_ids, self.char_spans, self.segments)
+        return Tokenized(lengths, *(array[pieces] for array in arrays))
 
 
 @dataclass(frozen=True)
@@ -107,9 +99,9 @@ class Tokenizer:
 
         offsets = chain.from_iterable(encoding.offsets for encoding in encodings)
         spans = np.fromiter(chain.from_iterable(offsets), np.int32, 2 * total)
-        special = flat((encoding.special_tokens_mask for encoding in encodings), np.int8)
-        sequences = flat((_sequence_numbers(encoding) for encoding in encodings), np.int8)
-        segments = np.where(special == 1, np.int8(-1), sequences)
+        special = flat((encoding.special_tokens_mask for encoding in encodings), np.bool_)
+        numbers = ([-1 if of is None else of for of in encoding.sequence_ids] for encoding in encodings)
+        segments = np.where(special, np.int8(-1), flat(numbers, np.int8))
         return Tokenized(
             lengths=lengths,
             piece_ids=flat((encoding.ids for encoding in encodings), np.int32),
@@ -125,23 +117,13 @@ def as_text(text: Text | str) -> Text:
 
 
 def _encodings(backend: Any, texts: Sequence[Text]) -> list[Any]:
-    for text in chain.from_iterable(texts):
-        if text is not None and not _readable(text):
+    for text in filter(None, chain.from_iterable(texts)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
             raise InputError(
                 f"a text holds half a surrogate pair ({text[:80]!r}), expected valid Unicode; clean the text "
                 f"before it is encoded"
-            )
+            ) from None
     given = [first if pair is None else (first, pair) for first, pair in texts]
     return list(backend.encode_batch(given))
-
-
-def _sequence_numbers(encoding: Any) -> list[int]:
-    return [-1 if number is None else number for number in encoding.sequence_ids]
-
-
-def _readable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

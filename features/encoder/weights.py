@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from features.errors import InputError
-from features.store.identity import digest_files
 
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -23,6 +22,7 @@ _TOKENIZER_FILES = (
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
 )  # fmt: skip
 _WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+SAFE: Any = {"trust_remote_code": False, "local_files_only": True}  # for all that Transformers reads
 _NEEDED = "config.json, model.safetensors and tokenizer.json"
 
 
@@ -61,7 +61,16 @@ def find_folder(model: str, revision: str | None) -> Path:
             f"model `{model}` is no folder here, and as a hub id it has revision {revision!r}; expected a "
             f"folder with {_NEEDED}, or a hub id pinned by `revision:` to a commit of 40 hexadecimal digits"
         )
-    return _download(model, revision)
+    from huggingface_hub import snapshot_download
+
+    patterns = ["config.json", *_WEIGHT_FILES, *_TOKENIZER_FILES]
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
+    except Exception as error:
+        raise InputError(
+            f"model `{model}` at revision {revision} could not be had from the hub ({one_line(error)}); "
+            f"without a network put {_NEEDED} into a folder and give its path as `model:`"
+        ) from None
 
 
 def check_folder(folder: Path) -> None:
@@ -89,7 +98,7 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         InputError: the index cannot be read, or names a file that is not in the folder itself.
     """
-    single, index = folder / _WEIGHT_FILES[0], folder / _WEIGHT_FILES[1]
+    single, index = (folder / name for name in _WEIGHT_FILES[:2])
     if single.is_file():
         return [single]
     if not index.is_file():
@@ -112,16 +121,6 @@ def tokenizer_files(folder: Path) -> list[Path]:
     return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
 
 
-def weights_digest(folder: Path) -> str:
-    """One digest over weights and configuration."""
-    return digest_files([*weight_files(folder), folder / "config.json"])
-
-
-def tokenizer_digest(folder: Path) -> str:
-    """One digest over the tokenizer's files."""
-    return digest_files(tokenizer_files(folder))
-
-
 def load_tokenizer(folder: Path) -> Any:
     """The folder's fast tokenizer.
 
@@ -130,13 +129,8 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
-    try:
-        with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, use_fast=True, trust_remote_code=False, local_files_only=True
-            )
-    except Exception as error:
-        raise InputError(f"the tokenizer in `{folder}` cannot be read: {one_line(error)}") from None
+    with reading("tokenizer", folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **SAFE)
     if not tokenizer.is_fast:
         raise InputError(
             f"the tokenizer in `{folder}` ({type(tokenizer).__name__}) is a slow one without character "
@@ -153,33 +147,42 @@ def load_model(folder: Path) -> LoadedModel:
     """
     from transformers import AutoModel
 
-    try:
-        with quiet_transformers():
-            model, report = AutoModel.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # `_check_complete` names the tensor
-            )
-    except Exception as error:
-        raise InputError(f"the model in `{folder}` cannot be read: {one_line(error)}") from None
-    missing = set(report["missing_keys"])
-    untrained_pooler = any(name.startswith("pooler.") for name in missing)
-    _check_complete(folder, sorted(name for name in missing if not name.startswith("pooler.")), report)
+    with reading("model", folder):
+        model, report = AutoModel.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that the tensor can be named below
+            **SAFE,
+        )
+    missing = sorted(report["missing_keys"])
+    wrong = [name for name in missing if not name.startswith("pooler.")]
+    wrong += [str(item[0]) for item in report.get("mismatched_keys", ())]
+    if wrong:
+        raise InputError(
+            f"the weights in `{folder}` lack {len(wrong)} of the tensors that config.json asks for "
+            f"(first: {wrong[0]}); expected a complete checkpoint of that architecture: take both from one "
+            f"model"
+        )
     pooler = getattr(model, "pooler", None)
-    if hasattr(model, "pooler"):
+    if pooler is not None:
         model.pooler = None
-    parts = [model] if pooler is None or untrained_pooler else [model, pooler]
+    parts = [model] if pooler is None or missing else [model, pooler]  # what is missing is the pooler's
     for part in parts:
         part.eval().requires_grad_(False)
-    return LoadedModel(model, parts[1] if parts[1:] else None, sum(map(_size, parts)))
+    count = sum(parameter.numel() for part in parts for parameter in part.parameters())
+    return LoadedModel(model, parts[1] if parts[1:] else None, count)
 
 
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+@contextmanager
+def reading(what: str, folder: Path) -> Iterator[None]:
+    """Let Transformers read a folder in silence; whatever it raises becomes an InputError of one line."""
+    try:
+        with quiet_transformers():
+            yield
+    except Exception as error:
+        raise InputError(f"the {what} in `{folder}` cannot be read: {one_line(error)}") from None
 
 
 @contextmanager
@@ -196,29 +199,6 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bar:
             logging.enable_progress_bar()
-
-
-def _check_complete(folder: Path, missing: list[str], report: dict[str, Any]) -> None:
-    wrong = [*missing, *(str(item[0]) for item in report.get("mismatched_keys", ()))]
-    if wrong:
-        raise InputError(
-            f"the weights in `{folder}` lack {len(wrong)} of the tensors that config.json asks for "
-            f"(first: {wrong[0]}); expected a complete checkpoint of that architecture: take both from one "
-            f"model"
-        )
-
-
-def _download(model: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    patterns = ["config.json", *_WEIGHT_FILES, *_TOKENIZER_FILES]
-    try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
-    except Exception as error:
-        raise InputError(
-            f"model `{model}` at revision {revision} could not be had from the hub ({one_line(error)}); "
-            f"without a network put {_NEEDED} into a folder and give its path as `model:`"
-        ) from None
 
 
 def one_line(error: Exception) -> str:

@@ -170,7 +170,7 @@ def judge(name: str, run: PaddingRun, sample: Sample) -> PaddingLine:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    labels, learned, cost = sample.labels, ~sample.held_out, run.cost
+    labels, learned = sample.labels, ~sample.held_out
     vectors, actual = run.pooled[:, _MEAN], sample.label[sample.held_out]
     started = time.perf_counter()
     head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -187,19 +187,19 @@ def judge(name: str, run: PaddingRun, sample: Sample) -> PaddingLine:
     right = shares[np.arange(len(actual)), actual - labels.low]
     return PaddingLine(
         encoder=name,
-        strategy=cost.strategy,
+        strategy=run.strategy,
         precision=found.precision_macro,
         recall=found.recall_macro,
         accuracy=found.accuracy,
         f1=found.f1_macro,
         loss=float(-np.log(right.clip(1e-15)).mean()),
         fit=seconds,
-        seconds=cost.seconds,
-        samples=cost.samples,
-        steps=cost.steps,
-        useful=cost.useful,
-        lowest_cosine=cost.lowest_cosine,
-        largest_difference=cost.largest_difference,
+        seconds=run.seconds,
+        samples=run.samples,
+        steps=run.steps,
+        useful=run.useful,
+        lowest_cosine=run.lowest_cosine,
+        largest_difference=run.largest_difference,
     )
 
 

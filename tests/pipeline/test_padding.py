@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from features.corpus.corpus import Corpus
-from features.encoder.padding import STRATEGIES, PaddingCost, PaddingRun
+from features.encoder.padding import STRATEGIES, PaddingRun
 from features.errors import InputError
 from pipeline.commands import padding
 from pipeline.commands.padding import draw_sample, judge
@@ -130,8 +130,8 @@ def test_a_head_is_judged_by_what_its_vectors_say(project: Path) -> None:
     sample = draw_sample(corpus, len(corpus), seed=1)
     noise = np.random.default_rng(0).normal(size=(len(sample.texts), 2, 5)).astype(np.float32)
     told = noise + 9 * np.eye(5, dtype=np.float32)[sample.label][:, None]
-    cost = PaddingCost("packed", 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
-    perfect, poor = (judge("en", PaddingRun(cost, vectors), sample) for vectors in (told, noise))
+    cost = ("packed", 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+    perfect, poor = (judge("en", PaddingRun(*cost, vectors), sample) for vectors in (told, noise))
     assert perfect.accuracy == 1
     assert perfect.loss < poor.loss
     assert poor.accuracy < 1
