@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,12 +17,12 @@ DEVICES = ("cuda", "mps", "cpu")
 PRECISIONS = ("float32", "bfloat16", "float16")
 BFLOAT16_WIDTH = 128
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # numbers of malloc.h
-_ARENAS = 2  # heaps that threads share; each fragments by itself
-_COMPILED = 64
-_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")  # oneDNN's, and torch's on top of it
-_LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc takes no more
-_KEPT = 1 << 30
+# Options of glibc's `mallopt`, by their numbers in malloc.h, and their values here.
+_MALLOC = (
+    (-8, 2),  # M_ARENA_MAX: heaps that threads share; each fragments by itself
+    (-3, 32 << 20),  # M_MMAP_THRESHOLD: glibc takes no more
+    (-1, 1 << 30),  # M_TRIM_THRESHOLD
+)
 _matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made when torch is imported
 
 
@@ -37,16 +37,11 @@ def choose_device(device: str = "auto") -> torch.device:
     if wanted == "auto":
         return torch.device(next(name for name in DEVICES if present[name]))
     kind = wanted.partition(":")[0]
-    if kind not in present:
-        raise InputError(
-            f"device `{wanted}` is unknown; expected auto, cuda, mps or cpu: "
-            f"set ENCODE_ONCE_DEVICE to one of them"
-        )
-    if not present[kind]:
+    if not present.get(kind):
         have = ", ".join(name for name in DEVICES if present[name])
-        raise InputError(
-            f"device `{wanted}` is not there; this machine has {have}: set ENCODE_ONCE_DEVICE to one of them"
-        )
+        missing = f"is not there; this machine has {have}"
+        found = missing if kind in present else f"is unknown; expected auto, {', '.join(DEVICES)}"
+        raise InputError(f"device `{wanted}` {found}: set ENCODE_ONCE_DEVICE to one of them")
     return torch.device(wanted)
 
 
@@ -69,8 +64,7 @@ def choose_precision(device: torch.device, width: int, precision: str = "auto") 
     if wanted == "auto":
         if device.type == "cuda":
             return "float16"
-        fast = multiplies_bfloat16(device) and width >= BFLOAT16_WIDTH
-        return "bfloat16" if fast else "float32"
+        return "bfloat16" if width >= BFLOAT16_WIDTH and multiplies_bfloat16(device) else "float32"
     if wanted not in PRECISIONS:
         raise InputError(
             f"precision `{wanted}` is unknown; expected auto, {', '.join(PRECISIONS)}: "
@@ -98,15 +92,10 @@ def onednn_multiplies(dtype: torch.dtype) -> bool:
     """Whether oneDNN takes factors of a dtype on this processor; torch's own products take all of them."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    name = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}.get(
-        dtype
-    )
-    return name is None or bool(getattr(torch.ops.mkldnn, name, bool)())
-
-
-def finest(device: torch.device) -> torch.dtype:
-    """The finest numbers that a device computes with; MPS has no float64."""
-    return torch.float32 if device.type == "mps" else torch.float64
+    if dtype == torch.float32:
+        return True
+    name = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}[dtype]
+    return bool(getattr(torch.ops.mkldnn, name, bool)())
 
 
 def token_budget(device: torch.device, width: int) -> int:
@@ -132,38 +121,29 @@ def bound_kernel_cache() -> None:
     lengths, so that its layers still find what they share: 6,000 comments took 2 to 5 % more processor time,
     and 690 MB in place of 900. Takes effect where nothing has been multiplied yet.
     """
-    for name in _CACHES:
-        os.environ.setdefault(name, str(_COMPILED))
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # oneDNN's, torch's on top of it
+        os.environ.setdefault(name, "64")
 
 
-def keep_freed_memory() -> bool:
+def keep_freed_memory() -> None:
     """Tell glibc not to hand freed blocks back to the kernel; elsewhere nothing happens.
 
     A forward pass frees and asks for the same large blocks dozens of times a second; by default each comes
     back as fresh zeroed pages. Measured: 5 to 25 % of the run time, most for small models.
-
-    Returns:
-        Whether it took effect.
     """
-    mallopt = _of_glibc("mallopt")
-    if mallopt is None:
-        return False
-    mallopt(_ARENA_MAX, _ARENAS)
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD) and mallopt(_TRIM_THRESHOLD, _KEPT))
+    for option, value in _MALLOC:
+        _glibc("mallopt", option, value)
 
 
 def release_freed_memory() -> None:
     """Hand back to the kernel what the heap holds and nobody uses; meant to be called now and then."""
-    trim = _of_glibc("malloc_trim")
-    if trim is not None:
-        trim(0)
+    _glibc("malloc_trim", 0)
 
 
-def _of_glibc(name: str) -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    found: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None)
-    return found
+def _glibc(name: str, *values: int) -> None:
+    """Call a function of glibc where there is one."""
+    if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), name):
+        getattr(libc, name)(*values)
 
 
 def give_products_to_half(precision: str) -> None:
@@ -177,9 +157,8 @@ def give_products_to_half(precision: str) -> None:
     Args:
         precision: of the encoder that the process is for; only `bfloat16` is meant.
     """
-    if precision != "bfloat16":
-        return
-    _matmul.fp32_precision = "bf16"
+    if precision == "bfloat16":
+        _matmul.fp32_precision = "bf16"
 
 
 @contextmanager

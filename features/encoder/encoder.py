@@ -33,8 +33,6 @@ _KEPT_TOKENS = 1 << 19  # after so many tokens freed memory goes back once
 
 Given = TypeVar("Given")
 Computed = TypeVar("Computed")
-# Texts that go through the model together: their positions in what was given, (B,) int64, and their pieces.
-Batch = tuple[npt.NDArray[np.int64], Tokenized]
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,9 @@ class Encoder:
                 release_freed_memory()
                 tokens = 0
 
-    def _batches(self, texts: Sequence[Text | str], limit: _Limit, share: int) -> Iterator[Batch]:
+    def _batches(
+        self, texts: Sequence[Text | str], limit: _Limit, share: int
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Tokenized]]:
         """Sort each chunk by length and cut it; a chunk too small for all workers is cut finer."""
         for start in range(0, len(texts), CHUNK):
             pieces = self.tokenize(texts[start : start + CHUNK])

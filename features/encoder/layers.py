@@ -7,20 +7,20 @@ import platform
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from features.encoder.device import onednn_multiplies
 from features.encoder.packing import packed_attention
 from features.errors import InputError
 
-_ROWS = 2048
+_ROWS = 2048  # of a product that oneDNN lays weights out for
 _PROJECTIONS = (("query", "key", "value"), ("q_lin", "k_lin", "v_lin"))
 _FEED_FORWARD = (("dense", "intermediate_act_fn"), ("lin1", "activation"))
-_ERF_GELU = ("gelu",)
 
 PACKED = "encode_once_packed"
 
@@ -30,7 +30,7 @@ class Stack:
     """A model and its transformer layers.
 
     model: the base model.
-    parent, name: the module that holds the list of layers, and the list's name in it.
+    kept: the model's own list of layers, from which those above the wanted ones are taken.
     layers: all layers, bottom to top.
     dim: width D of the hidden states.
     position_start: position number of a text's first piece (0; RoBERTa counts from its padding index + 1).
@@ -39,8 +39,7 @@ class Stack:
     """
 
     model: nn.Module
-    parent: nn.Module
-    name: str
+    kept: nn.ModuleList
     layers: tuple[nn.Module, ...]
     dim: int
     position_start: int
@@ -48,51 +47,37 @@ class Stack:
     types: int
     _captured: threading.local = field(default_factory=threading.local)
 
-    @property
-    def wants_types(self) -> bool:
-        """Whether the model embeds the tokenizer's segment numbers."""
-        return self.types > 0
-
-    def shorten(self, wanted: Sequence[int]) -> nn.ModuleList:
+    def shorten(self, wanted: Sequence[int]) -> None:
         """Keep the layers up to the highest wanted hidden state; `forward` then gives all that are wanted."""
         top = max(wanted)
-        kept = nn.ModuleList(self.layers[: max(top, 1)])
-        setattr(self.parent, self.name, kept)
+        del self.kept[max(top, 1) :]
         for number in wanted:
-            if number < len(kept):
-                kept[number].register_forward_pre_hook(self._capture(number))
+            if number < len(self.kept):
+                self.kept[number].register_forward_pre_hook(partial(self._capture, number))
         if 0 < top < len(self.layers):  # what the model gives back may have passed a last normalisation
-            kept[-1].register_forward_hook(self._capture_output(top))
-        return kept
+            self.kept[-1].register_forward_hook(partial(self._capture, top))
 
     def prepare(self, wanted: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
         """Shorten the model, and give it packed attention and products in `dtype`."""
-        kept = self.shorten(wanted)
+        self.shorten(wanted)
         self.model.to(device)
         use_attention(self.model, PACKED, packed_attention)
         config: Any = self.model.config
         activation = str(getattr(config, "hidden_act", getattr(config, "activation", "")))
         with torch.inference_mode():
-            fuse(list(kept), dtype, activation)
+            fuse(self.kept, dtype, activation)
 
-    def forward(self, **inputs: Any) -> dict[int, torch.Tensor]:
+    def forward(self, **inputs: Any) -> dict[int, Tensor]:
         """Hidden states (1, T, D) of the wanted layers by their numbers."""
-        captured: dict[int, torch.Tensor] = {}
+        captured: dict[int, Tensor] = {}
         self._captured.states = captured
-        last: torch.Tensor = self.model(**inputs).last_hidden_state
+        last: Tensor = self.model(**inputs).last_hidden_state
         return {len(self.layers): last, **captured}
 
-    def _capture(self, number: int) -> Any:
-        def hook(_module: nn.Module, args: tuple[Any, ...]) -> None:
-            self._captured.states[number] = args[0]
-
-        return hook
-
-    def _capture_output(self, number: int) -> Any:
-        def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-            self._captured.states[number] = output[0] if isinstance(output, tuple) else output
-
-        return hook
+    def _capture(self, number: int, _module: nn.Module, *given: Any) -> None:
+        """A hook that keeps a layer's input where it runs before it, and its output where it runs behind."""
+        states = given[-1]
+        self._captured.states[number] = states[0] if isinstance(states, tuple) else states
 
 
 def layer_stack(model: nn.Module) -> Stack:
@@ -104,16 +89,11 @@ def layer_stack(model: nn.Module) -> Stack:
     config: Any = model.config
     parameters = inspect.signature(model.forward).parameters
     count = getattr(config, "num_hidden_layers", None)
-    found = [
-        (parent, name, tuple(child))
-        for parent in model.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, nn.ModuleList) and len(child) == count
-    ]
-    fits = getattr(model, "_supports_attention_backend", False) and "position_ids" in parameters
+    found = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == count]
+    fits = len(found) == 1 and "position_ids" in parameters
     fits = fits and hasattr(config, "hidden_size") and hasattr(config, "max_position_embeddings")
     causal = any(getattr(module, "is_causal", False) for module in model.modules())
-    if len(found) != 1 or causal or not fits:
+    if not fits or causal or not getattr(model, "_supports_attention_backend", False):
         raise InputError(
             f"the architecture `{config.model_type}` cannot be run without padding; expected a BERT-like "
             f"encoder (bert, distilbert, roberta, electra and their kin): choose another `model:`"
@@ -121,12 +101,10 @@ def layer_stack(model: nn.Module) -> Stack:
     embeddings: Any = getattr(model, "embeddings", None)
     shifted = hasattr(embeddings, "create_position_ids_from_input_ids")
     start = int(embeddings.padding_idx) + 1 if shifted else 0
-    ((parent, name, layers),) = found
     return Stack(
         model=model,
-        parent=parent,
-        name=name,
-        layers=layers,
+        kept=found[0],
+        layers=tuple(found[0]),
         dim=int(config.hidden_size),
         position_start=start,
         positions=int(config.max_position_embeddings) - start,
@@ -173,7 +151,7 @@ class TopLayers(nn.Module):
     def __init__(self, stack: Stack, k: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(stack.layers[-k:])
-        if "position_embeddings" in inspect.signature(self.layers[0].forward).parameters:
+        if _is_rotary(self.layers[0]):
             config: Any = stack.model.config
             raise InputError(
                 f"the layers of `{config.model_type}` cannot be trained apart; expected a model "
@@ -182,7 +160,7 @@ class TopLayers(nn.Module):
         stack.model.set_attn_implementation("sdpa")  # type: ignore[operator]
         self.requires_grad_(True)
 
-    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Hidden states (B, L, D) float32 and their mask (B, L) bool, True for real -> (B, L, D)."""
         attention_mask = mask[:, None, None, :]
         for layer in self.layers:
@@ -197,31 +175,33 @@ class FrozenLinear(nn.Module):
     Takes (..., D_in) of any floating dtype, gives (..., D_out) in `dtype`.
     """
 
-    def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype, gelu: bool
-    ) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, gelu: bool) -> None:
         super().__init__()
         self.dtype = dtype
         self.gelu = gelu
         self.bias = None if bias is None else bias.to(dtype)
-        self.packed = _can_pack(weight.device, dtype)
+        self.packed = (  # in a layout of oneDNN's own
+            weight.is_cpu
+            and platform.machine() in ("x86_64", "AMD64")
+            and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+            and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+            and onednn_multiplies(dtype)
+        )
         weight = weight.to(dtype).contiguous()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS) if self.packed else weight
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Products of all rows: (..., D_in) -> (..., D_out)."""
         x = x.to(self.dtype)
         if self.packed:
-            activation, algorithm = ("gelu", "none") if self.gelu else ("none", "")
-            packed: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-                x, self.weight, self.bias, activation, [], algorithm
-            )
-            return packed
+            then: Any = ("gelu", [], "none") if self.gelu else ("none", [], "")
+            product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *then)
+            return product
         product = F.linear(x, self.weight, self.bias)
         return F.gelu(product) if self.gelu else product
 
 
-def fuse(layers: Sequence[nn.Module], dtype: torch.dtype, activation: str) -> None:
+def fuse(layers: nn.ModuleList, dtype: torch.dtype, activation: str) -> None:
     """Exchange the linear layers of transformer layers, in place; their weights must be where they will run.
 
     Args:
@@ -233,8 +213,11 @@ def fuse(layers: Sequence[nn.Module], dtype: torch.dtype, activation: str) -> No
     for layer in layers:
         for module in list(layer.modules()):
             _fuse_projections(module, dtype)
-            if activation in _ERF_GELU:
-                _fuse_activation(module, dtype)
+            for dense, activated in _FEED_FORWARD if activation == "gelu" else ():
+                linear: Any = getattr(module, dense, None)
+                if isinstance(linear, nn.Linear) and hasattr(module, activated):
+                    setattr(module, dense, FrozenLinear(linear.weight, linear.bias, dtype, gelu=True))
+                    setattr(module, activated, nn.Identity())
         for module in list(layer.modules()):
             for name, child in list(module.named_children()):
                 if isinstance(child, nn.Linear):
@@ -245,10 +228,8 @@ def _fuse_projections(module: nn.Module, dtype: torch.dtype) -> None:
     """The attention function finds `fused_projections` and multiplies; the three originals pass through."""
     for names in _PROJECTIONS:
         parts: list[Any] = [getattr(module, name, None) for name in names]
-        if not all(isinstance(part, nn.Linear) and part.in_features == part.out_features for part in parts):
-            continue
-        rotated = "position_embeddings" in inspect.signature(module.forward).parameters
-        if rotated or any(part.bias is None for part in parts):
+        square = (isinstance(part, nn.Linear) and part.in_features == part.out_features for part in parts)
+        if not all(square) or any(part.bias is None for part in parts) or _is_rotary(module):
             continue
         weight = torch.cat([part.weight for part in parts])
         bias = torch.cat([part.bias for part in parts])
@@ -257,20 +238,6 @@ def _fuse_projections(module: nn.Module, dtype: torch.dtype) -> None:
             setattr(module, name, nn.Identity())
 
 
-def _fuse_activation(module: nn.Module, dtype: torch.dtype) -> None:
-    for dense, activation in _FEED_FORWARD:
-        linear: Any = getattr(module, dense, None)
-        if isinstance(linear, nn.Linear) and hasattr(module, activation):
-            setattr(module, dense, FrozenLinear(linear.weight, linear.bias, dtype, gelu=True))
-            setattr(module, activation, nn.Identity())
-
-
-def _can_pack(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether oneDNN holds weights in a layout of its own here: on x86-64, where it takes the dtype."""
-    return (
-        device.type == "cpu"
-        and platform.machine() in ("x86_64", "AMD64")
-        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and onednn_multiplies(dtype)
-    )
+def _is_rotary(module: nn.Module) -> bool:
+    """Whether a layer or its attention is given the positions again."""
+    return "position_embeddings" in inspect.signature(module.forward).parameters

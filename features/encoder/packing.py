@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from features.errors import InputError
@@ -24,12 +24,7 @@ _LONG = 64  # tokens from which one float32 product of scores pays, measured wit
 
 
 class Block(NamedTuple):
-    """Texts of one length that stand next to each other in a packed row.
-
-    start: position of the block's first token in the row.
-    texts: number of texts n.
-    length: tokens L of each.
-    """
+    """`texts` texts of `length` tokens each, next to each other in a packed row from position `start` on."""
 
     start: int
     texts: int
@@ -66,28 +61,24 @@ def positions_of(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     return np.arange(len(starts), dtype=np.int64) - starts
 
 
-def segment_means(tokens: torch.Tensor, blocks: Sequence[Block]) -> torch.Tensor:
+def segment_means(tokens: Tensor, blocks: Sequence[Block]) -> Tensor:
     """Mean over all tokens of each text, special tokens included, in float32: (T, D) -> (B, D)."""
-    means = [
-        tokens[start : start + texts * length].view(texts, length, -1).mean(1, dtype=torch.float32)
-        for start, texts, length in blocks
-    ]
-    return torch.cat(means)
+    parts = (tokens[start : start + n * length].view(n, length, -1) for start, n, length in blocks)
+    return torch.cat([part.mean(1, dtype=torch.float32) for part in parts])
 
 
 def packed_attention(
     module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
     scaling: float | None = None,
-    dropout: float = 0.0,
     *,
     packed_blocks: Sequence[Block],
     sliding_window: int | None = None,
     **others: Any,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[Tensor, None]:
     """Scaled-dot-product attention within each text of a packed row.
 
     Args:
@@ -98,10 +89,9 @@ def packed_attention(
         value: (1, H, T, d).
         attention_mask: None, there is nothing to mask.
         scaling: factor of the scores; None is d ** -0.5.
-        dropout: 0, the encoder is frozen.
         packed_blocks: where each text stands, passed through the model's forward.
         sliding_window: a token sees those less than so many positions away; None is all of its text.
-        others: what some architectures ask of attention; refused where it would change the scores.
+        others: what else Transformers passes; refused where it would change the scores.
 
     Returns:
         (1, T, H, d), and None in place of attention weights.
@@ -117,7 +107,8 @@ def packed_attention(
             )
     q, k, v = projected(module, query, key, value)
     scale = q.shape[-1] ** -0.5 if scaling is None else scaling
-    if _has_variable_length(q):
+    half = q.dtype in (torch.float16, torch.bfloat16) and q.shape[-1] % 8 == 0
+    if half and q.is_cuda and torch.cuda.get_device_capability(q.device) >= (8, 0):  # Ampere or newer
         return _variable_length(q, k, v, packed_blocks, scale, sliding_window).unsqueeze(0), None
     out = torch.empty_like(q)
     for block in packed_blocks:
@@ -129,9 +120,7 @@ def packed_attention(
     return out.unsqueeze(0), None
 
 
-def projected(
-    module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
-) -> tuple[torch.Tensor, ...]:
+def projected(module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
     """Queries, keys and values of an attention module, (T, H, d) each, of (1, H, T, d)."""
     q, k, v = (projection[0].transpose(0, 1) for projection in (query, key, value))
     fused = getattr(module, "fused_projections", None)
@@ -140,25 +129,19 @@ def projected(
     return tuple(fused(q.flatten(1)).view(-1, 3, *q.shape[1:]).unbind(1))
 
 
-def window(length: int, width: int, device: torch.device) -> torch.Tensor:
+def window(length: int, width: int, device: torch.device) -> Tensor:
     """Which tokens see which in texts of L tokens: (L, L) bool, True less than `width` positions apart."""
     positions = torch.arange(length, device=device)
     return (positions[:, None] - positions).abs() < width
 
 
-def as_bias(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def as_bias(seen: Tensor, dtype: torch.dtype) -> Tensor:
     """What is added to scores: 0 where a key is seen, minus infinity elsewhere."""
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 
 def attend(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    out: torch.Tensor,
-    block: Block,
-    scale: float,
-    bias: torch.Tensor | None,
+    q: Tensor, k: Tensor, v: Tensor, out: Tensor, block: Block, scale: float, bias: Tensor | None
 ) -> None:
     """Attention within the n texts of one block: (T, H, d) three times, into the block's rows of `out`.
 
@@ -171,28 +154,14 @@ def attend(
     (_by_products if by_products else _by_kernel)(q, k, v, out, scale, bias)
 
 
-def _by_kernel(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    out: torch.Tensor,
-    scale: float,
-    bias: torch.Tensor | None,
-) -> None:
+def _by_kernel(q: Tensor, k: Tensor, v: Tensor, out: Tensor, scale: float, bias: Tensor | None) -> None:
     """Attention of n texts of length L by torch's own kernel: (n, L, H, d) three times, into `out`."""
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     out.copy_(attended.transpose(1, 2))
 
 
-def _by_products(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    out: torch.Tensor,
-    scale: float,
-    bias: torch.Tensor | None,
-) -> None:
+def _by_products(q: Tensor, k: Tensor, v: Tensor, out: Tensor, scale: float, bias: Tensor | None) -> None:
     """The same by batched products, which on a CPU use bfloat16 units that torch's own kernel leaves idle.
 
     Texts, and the heads of long texts, are taken in groups whose scores stay in the second-level cache.
@@ -211,7 +180,7 @@ def _by_products(
             target.copy_(attended.view(len(target), -1, length, width).transpose(1, 2))
 
 
-def _scores(q: torch.Tensor, k: torch.Tensor, scale: float) -> torch.Tensor:
+def _scores(q: Tensor, k: Tensor, scale: float) -> Tensor:
     """Scores of bfloat16 queries and keys, (n, L, d) and (n, d, L), as float32 (n, L, L).
 
     Rounded to bfloat16 they would cost more than all other rounding together. A float32 product keeps them
@@ -231,27 +200,15 @@ def _has_tiles() -> bool:
     return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-def _has_variable_length(q: torch.Tensor) -> bool:
-    """Whether flash attention takes texts of different lengths at once: half precision, Ampere or newer."""
-    half = q.dtype in (torch.float16, torch.bfloat16) and q.shape[-1] % 8 == 0
-    return half and q.is_cuda and torch.cuda.get_device_capability(q.device) >= (8, 0)
-
-
 def _variable_length(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    blocks: Sequence[Block],
-    scale: float,
-    width: int | None,
-) -> torch.Tensor:
+    q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block], scale: float, width: int | None
+) -> Tensor:
     """Flash attention over texts of different lengths in one call: (T, H, d) three times -> (T, H, d)."""
     from torch.nn.attention.varlen import varlen_attn
 
-    lengths = [length for _, texts, length in blocks for _ in range(texts)]
-    ends = np.cumsum([0, *lengths], dtype=np.int32)
-    bounds = torch.from_numpy(ends).to(q.device)
-    longest = max(lengths)
+    lengths = np.repeat([block.length for block in blocks], [block.texts for block in blocks])
+    bounds = torch.from_numpy(np.cumsum([0, *lengths], dtype=np.int32)).to(q.device)
+    longest = int(lengths.max())
     sides = (-1, -1) if width is None else (width - 1, width - 1)
     attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=sides)
-    return attended if isinstance(attended, torch.Tensor) else attended[0]
+    return attended if isinstance(attended, Tensor) else attended[0]

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from features.corpus.texts import Text
 from features.encoder import packing
@@ -97,17 +97,16 @@ def plan_batches(
 
 def padded_attention(
     module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
     scaling: float | None = None,
-    dropout: float = 0.0,
     *,
-    real: torch.Tensor,
+    real: Tensor,
     sliding_window: int | None = None,
     **_: Any,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[Tensor, None]:
     """Attention as `features.encoder.packing.packed_attention` has it, over texts padded to one length.
 
     real: (n, L) bool, False for padding, which no token sees.
@@ -201,15 +200,16 @@ def compare_padding(
             name, lengths, max_length=encoder.spec.max_length, batch_size=batch_size, budget=budget
         )
         median = float(np.median(seconds[name]))
-        run = PaddingRun(
-            strategy=name,
-            seconds=median,
-            samples=len(texts) / median,
-            steps=len(plan) / median,
-            useful=float(lengths.sum() / sum(batch.computed for batch in plan)),
-            largest_difference=float(np.abs(vectors[name] - vectors["packed"]).max()),
-            lowest_cosine=float(cosines(vectors[name], vectors["packed"]).min()),
-            pooled=vectors[name],
+        runs.append(
+            PaddingRun(
+                strategy=name,
+                seconds=median,
+                samples=len(texts) / median,
+                steps=len(plan) / median,
+                useful=float(lengths.sum() / sum(batch.computed for batch in plan)),
+                largest_difference=float(np.abs(vectors[name] - vectors["packed"]).max()),
+                lowest_cosine=float(cosines(vectors[name], vectors["packed"]).min()),
+                pooled=vectors[name],
+            )
         )
-        runs.append(run)
     return tuple(runs)
