@@ -6,11 +6,8 @@ seldom the last, and this finds out which. `layer_mix_attention` does the same t
 
 from __future__ import annotations
 
-from torch import nn
-
 from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.parts.layers import LayerMix, Standardiser
-from heads.parts.options import require, require_fraction
+from heads.parts.layers import LayerMix, Standardiser, scorer
 
 
 class LayerMixPooled(Head):
@@ -25,15 +22,10 @@ class LayerMixPooled(Head):
     needs = frozenset({"pooled"})
 
     def __init__(self, shape: HeadShape, *, dropout: float = 0.0, hidden: int = 0) -> None:
-        require_fraction(dropout=dropout)
-        require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
         super().__init__(shape)
         self.standardise = Standardiser(shape.dim, shape.layers)
         self.mix = LayerMix(shape.layers)
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
-        if hidden:
-            layers += [nn.Linear(shape.dim, hidden), nn.ReLU(), nn.Dropout(dropout)]
-        self.score = nn.Sequential(*layers, nn.Linear(hidden or shape.dim, shape.out_dim))
+        self.score = scorer(shape.dim, hidden, dropout, shape.out_dim)
 
     def forward(self, x: HeadInput) -> HeadOutput:
         """Score the mixed vectors."""

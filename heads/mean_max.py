@@ -7,11 +7,9 @@ is increasing in each dimension, so it is done to the two pooled vectors and not
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.parts.layers import Standardiser, masked_max, masked_mean
-from heads.parts.options import require, require_fraction
+from heads.parts.layers import Standardiser, masked_max, masked_mean, scorer
 
 
 class MeanMax(Head):
@@ -26,14 +24,9 @@ class MeanMax(Head):
     needs = frozenset({"tokens"})
 
     def __init__(self, shape: HeadShape, *, dropout: float = 0.2, hidden: int = 0) -> None:
-        require_fraction(dropout=dropout)
-        require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
         super().__init__(shape)
         self.standardise = Standardiser(shape.dim)
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
-        if hidden:
-            layers += [nn.Linear(2 * shape.dim, hidden), nn.ReLU(), nn.Dropout(dropout)]
-        self.score = nn.Sequential(*layers, nn.Linear(hidden or 2 * shape.dim, shape.out_dim))
+        self.score = scorer(2 * shape.dim, hidden, dropout, shape.out_dim)
 
     def forward(self, x: HeadInput) -> HeadOutput:
         """Score the texts."""

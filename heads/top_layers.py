@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from heads.parts.attention import HopAttention
 from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import masked_mean
 from heads.parts.options import require, require_fraction
 
 
@@ -60,11 +60,11 @@ class TopLayers(Head):
         """Score the texts; attention (B, 1, L) where it is learned."""
         real = x.real
         tokens = self.top(x.sequence.to(self.dtype), real)
-        if self.attention is None:
-            pooled = torch.bmm(self._fixed(real, tokens.dtype), tokens)
-            return HeadOutput(self.score(self.dropout(pooled.squeeze(1))))
-        pooled, attention = self.attention(tokens, real)
-        return HeadOutput(self.score(self.dropout(pooled.squeeze(1))), attention)
+        if self.attention is not None:
+            pooled, attention = self.attention(tokens, real)
+            return HeadOutput(self.score(self.dropout(pooled.squeeze(1))), attention)
+        pooled = tokens[:, 0] if self.pooling == "cls" else masked_mean(tokens, real)
+        return HeadOutput(self.score(self.dropout(pooled)))
 
     def param_groups(self, lr: float) -> list[dict[str, Any]]:
         """The encoder's layers at `encoder_learning_rate`, everything else at `lr`."""
@@ -74,10 +74,3 @@ class TopLayers(Head):
             {"params": list(self.top.parameters()), "lr": self.encoder_learning_rate},
             {"params": rest, "lr": lr},
         ]
-
-    def _fixed(self, real: Tensor, dtype: torch.dtype) -> Tensor:
-        weights = real.to(dtype)
-        if self.pooling == "cls":
-            weights = torch.zeros_like(weights)
-            weights[:, 0] = 1
-        return (weights / weights.sum(dim=1, keepdim=True).clamp(min=1)).unsqueeze(1)

@@ -1,20 +1,22 @@
-"""Multi-hop attention pooling (Lin et al. 2017, arXiv 1703.03130), shared by the heads that attend.
-
-A = softmax(W2 tanh(W1 H^T)), (R, L): R hops, each a distribution over a text's tokens; M = A H, (R, D).
-"""
+"""Multi-hop attention pooling (Lin et al. 2017, arXiv 1703.03130), and the heads that are made of it."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heads.parts.layers import Standardiser, masked_softmax
-from heads.parts.options import require, require_fraction, require_positive
+from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
+from heads.parts.layers import LayerMix, Standardiser, masked_softmax, scorer
+from heads.parts.options import require, require_positive
 
 
 class HopAttention(nn.Module):
     """Pools tokens (B, L, D) into R vectors (B, R, D), on dimensions standardised if a standardiser is given.
+
+    A = softmax(W2 tanh(W1 H^T)), (R, L): R hops, each a distribution over a text's tokens; M = A H, (R, D).
 
     Standardising is folded into W1 and into M instead of being done to the tokens:
     W1 (h - m) / s = (W1 / s) h - (W1 / s) m, and rows of A sum to one, so A (H - m) / s = (A H - m) / s.
@@ -47,24 +49,48 @@ class HopAttention(nn.Module):
         return (pooled if standardise is None else standardise(pooled)), attention
 
 
-def scorer(width: int, hidden: int, dropout: float, out_dim: int) -> nn.Sequential:
-    """The layers from flattened M, (B, width), to scores (B, out_dim).
+class HopHead(Head):
+    """A head that scores the flattened vectors of R attention hops over tokens.
 
     Args:
-        width: R D.
-        hidden: units of a ReLU layer in between; 0 for none.
-        dropout: share of the input, and of the hidden layer, dropped in training.
-        out_dim: scores a text.
-
-    Raises:
-        HeadError: hidden is negative, or dropout not a share.
+        shape: the sizes.
+        hops: R, the number of attention distributions.
+        attention_dim: rows of W1.
+        penalty: weight in the loss of ||A A^T - I||_F^2, which keeps hops from looking at the same tokens.
+        dropout: share of the pooled features, and of the hidden layer, dropped in training.
+        hidden: units of a ReLU layer between the pooled features and the scores; 0 for none.
     """
-    require_fraction(dropout=dropout)
-    require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
-    layers: list[nn.Module] = [nn.Dropout(dropout)]
-    if hidden:
-        layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers, nn.Linear(hidden or width, out_dim))
+
+    needs = frozenset({"tokens"})
+    attends = True
+    mixes: ClassVar[bool] = False  # whether it reads a mix of all K layers, or the top one alone
+
+    def __init__(
+        self,
+        shape: HeadShape,
+        *,
+        hops: int = 4,
+        attention_dim: int = 64,
+        penalty: float = 0.01,
+        dropout: float = 0.5,
+        hidden: int = 0,
+    ) -> None:
+        require(penalty >= 0, f"option penalty is {penalty}; it must be at least 0")
+        super().__init__(shape)
+        self.penalty = penalty
+        self.standardise = Standardiser(shape.dim, shape.layers if self.mixes else None)
+        self.mix = LayerMix(shape.layers) if self.mixes else None
+        self.attention = HopAttention(shape.dim, hops, attention_dim)
+        self.score = scorer(hops * shape.dim, hidden, dropout, shape.out_dim)
+
+    def forward(self, x: HeadInput) -> HeadOutput:
+        """Score the texts; attention is (B, R, L)."""
+        if self.mix is None:
+            pooled, attention = self.attention(x.sequence.to(self.dtype), x.real, self.standardise)
+        else:
+            pooled, attention = self.attention(self.mix(x.every_sequence, self.standardise), x.real)
+        penalty = self.penalty * overlap(attention) if self.penalty else None
+        return HeadOutput(self.score(pooled.flatten(1)), attention, penalty)
 
 
 def overlap(attention: Tensor) -> Tensor:

@@ -41,20 +41,12 @@ class HeadInput(NamedTuple):
 
     @property
     def vector(self) -> Tensor:
-        """The top layer's pooled vectors, (B, D).
-
-        Raises:
-            HeadError: the batch has no pooled vectors.
-        """
+        """The top layer's pooled vectors, (B, D); HeadError if there are none."""
         return self.every_vector[:, -1]
 
     @property
     def sequence(self) -> Tensor:
-        """The top layer's tokens, (B, L, D).
-
-        Raises:
-            HeadError: the batch has no tokens.
-        """
+        """The top layer's tokens, (B, L, D); HeadError if there are none."""
         return self.every_sequence[:, -1]
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from heads.parts.options import require, require_fraction
+
 CHUNK = 16_384  # rows taken at a time when fitting
 
 
@@ -70,14 +72,32 @@ def masked_max(tokens: Tensor, real: Tensor) -> Tensor:
     return highest * real.any(dim=1, keepdim=True)
 
 
-# A learned mix of layers (ELMo: Peters et al. 2018, arXiv 1802.05365, equation 1).
-#
-# mix = gamma sum_k softmax(w)_k (x_k - mean_k) / scale_k: each layer is standardised first, so that the
-# weights compare layers and not their sizes (their layer normalisation, statistics of the training split).
+def scorer(width: int, hidden: int, dropout: float, out_dim: int) -> nn.Sequential:
+    """The layers from pooled features (B, width) to scores (B, out_dim).
+
+    Args:
+        width: of the features.
+        hidden: units of a ReLU layer in between; 0 for none.
+        dropout: share of the features, and of the hidden layer, dropped in training.
+        out_dim: scores a text.
+
+    Raises:
+        HeadError: hidden is negative, or dropout not a share.
+    """
+    require_fraction(dropout=dropout)
+    require(hidden >= 0, f"option hidden is {hidden}; it must be at least 0")
+    layers: list[nn.Module] = [nn.Dropout(dropout)]
+    if hidden:
+        layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(hidden or width, out_dim))
 
 
 class LayerMix(nn.Module):
-    """K weights and a scale over cached layers; starts as the mean of the layers."""
+    """A learned mix of layers (ELMo: Peters et al. 2018, arXiv 1802.05365, equation 1); starts as their mean.
+
+    mix = gamma sum_k softmax(w)_k (x_k - mean_k) / scale_k: each layer is standardised first, so that the
+    weights compare layers and not their sizes (their layer normalisation, statistics of the training split).
+    """
 
     def __init__(self, layers: int) -> None:
         super().__init__()

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from heads.parts.options import HeadError, checked_options
 from heads.tasks.base import Decoded, Task
-from heads.tasks.binary import Binary
-from heads.tasks.classify import Classify
+from heads.tasks.classify import Binary, Classify
 from heads.tasks.ordinal import Ordinal
 from heads.tasks.regress import Regress
 

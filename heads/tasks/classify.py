@@ -1,4 +1,4 @@
-"""Classification: softmax over the labels, cross entropy, calibrated by a temperature."""
+"""Classification: softmax over labels, cross entropy, calibrated by a temperature; binary from one score."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from heads.parts.options import require_fraction
+from heads.parts.options import require, require_fraction
 from heads.tasks.base import Decoded, State, Task, Weighting, class_weights, fit_temperature, number, numbers
 
 
@@ -46,19 +46,18 @@ class Classify(Task):
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy; with weights, the weighted mean."""
         weights = self.weights.to(scores) if self.balanced else None
-        return F.cross_entropy(
-            scores, self._classes(labels), weight=weights, label_smoothing=self.label_smoothing
-        )
+        logits, classes = self._logits(scores), self._classes(labels)
+        return F.cross_entropy(logits, classes, weight=weights, label_smoothing=self.label_smoothing)
 
     def fit_decoder(self, scores: Tensor, labels: Tensor) -> None:
         """Fit the temperature."""
-        self.temperature = fit_temperature(scores, self._classes(labels))
+        self.temperature = fit_temperature(self._logits(scores), self._classes(labels))
 
     def decode(self, scores: Tensor, how: str | None = None) -> Decoded:
         """The most probable label."""
         self._how(how)
-        scores = scores.detach().cpu().float()
-        return self._from_probabilities((scores / self.temperature).softmax(dim=1), scores.argmax(dim=1))
+        logits = self._logits(scores.detach().cpu().float())
+        return self._from_probabilities((logits / self.temperature).softmax(dim=1), logits.argmax(dim=1))
 
     def state(self) -> State:
         """Temperature and class weights."""
@@ -68,3 +67,31 @@ class Classify(Task):
         """Restore them."""
         self.temperature = number(state, "temperature")
         self.weights = torch.tensor(numbers(state, "weights", self.size))
+
+    def _logits(self, scores: Tensor) -> Tensor:
+        """(B, size), one a label."""
+        return scores
+
+
+class Binary(Classify):
+    """Logistic regression on the head's one score: p(upper) = sigmoid(score / T), binary cross entropy.
+
+    That is the softmax, and the cross entropy, of the score against zero.
+
+    Args:
+        low: the lower label.
+        size: 2.
+        class_weights: "balanced" weighs both classes the same in the loss, "none" every text.
+    """
+
+    def __init__(self, low: int, size: int, *, class_weights: Weighting = "none") -> None:
+        require(size == 2, f"the labels have {size} values, and binary is for 2; use classify")
+        super().__init__(low, size, class_weights=class_weights)
+
+    @property
+    def out_dim(self) -> int:
+        """One score."""
+        return 1
+
+    def _logits(self, scores: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(scores), scores], dim=1)
