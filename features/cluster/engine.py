@@ -153,10 +153,7 @@ class Queue:
 
 
 def chunk_tokens(left: int, share: float, largest: int) -> int:
-    """Tokens of the next chunk: half of an actor's share of what is left, so that actors finish together.
-
-    That is guided self-scheduling (Polychronopoulos and Kuck 1987), weighted by the speed of actors.
-    """
+    """Half an actor's share of what is left: guided self-scheduling, Polychronopoulos and Kuck (1987)."""
     return min(largest, max(SMALLEST, round(left * share / 2)))
 
 
@@ -323,14 +320,16 @@ def estimate_tokens(
 
 @contextlib.contextmanager
 def _connected() -> Iterator[Any]:
-    """Ray, connected to the cluster at RAY_ADDRESS, or to a local one that ends with the block."""
+    """Ray as it is connected already, or to the cluster at RAY_ADDRESS, or to a local one for the block."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # A busy machine takes its time to start Ray's helpers; by default a node dies of that.
-    os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")  # a node dies of helpers that start late
     try:
         import ray
     except ImportError:
         raise InputError('the engine is `ray`, which is not installed: run `pip install ".[ray]"`') from None
+    if ray.is_initialized():
+        yield ray
+        return
     address = os.environ.get("RAY_ADDRESS", "")
     local: Any = {} if address else {"object_store_memory": 2**28, "include_dashboard": False}
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -38,10 +37,9 @@ class Lengths(NamedTuple):
 class FakeEncoder:
     """Vectors come from a generator seeded with the text's digest, lengths from its words."""
 
-    def __init__(self, manifest: Manifest | None = None, batch: int = 16, pause: float = 0.0) -> None:
+    def __init__(self, manifest: Manifest | None = None, batch: int = 16) -> None:
         self.manifest = manifest or fake_manifest()
         self.batch = batch
-        self.pause = pause
         self.encoded: list[Text] = []
 
     def tokenize(self, texts: Sequence[Text]) -> Lengths:
@@ -55,8 +53,6 @@ class FakeEncoder:
         for start in range(0, len(order), self.batch):
             index = order[start : start + self.batch]
             chosen = [texts[i] for i in index]
-            if self.pause:
-                time.sleep(self.pause)
             self.encoded += chosen
             yield expected(self.manifest, chosen, index)
 

@@ -37,7 +37,7 @@ def test_a_cluster_gives_the_vectors_of_one_process(nodes: Any, tmp_path: Path) 
     spec = EncoderSpec(str(folder), None, POSITIONS, (1, 3))
     encoder = Encoder.load(spec, device="cpu")
     build = partial(load_proven, spec, encoder.manifest, tmp_path, 1, {"ENCODE_ONCE_DEVICE": "cpu"})
-    engine = ClusterEngine(build, lambda: expected_vectors(encoder), Settings(actors=2))
+    engine = ClusterEngine(build, lambda: expected_vectors(encoder), Settings(actors=1))
     lines: list[str] = []
     for name, chosen in (("here", None), ("there", engine)):
         extract(
@@ -57,7 +57,7 @@ def test_a_cluster_gives_the_vectors_of_one_process(nodes: Any, tmp_path: Path) 
     assert lines[-1].endswith("losses: none")
     cost = encode_cost(tmp_path / "there/store" / encoder.manifest.key)
     assert cost.texts == len({*texts})
-    assert cost.machines == ("Ray, 2 actors of 1 CPUs and 0 GPUs",)
+    assert cost.machines == ("Ray, 1 actors of 1 CPUs and 0 GPUs",)
 
 
 def cosines(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
