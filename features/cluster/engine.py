@@ -206,7 +206,8 @@ class _Run:
             self._save_what_is_done()
             raise
         took = readable_time(time.monotonic() - started)
-        work.report(f"{self._describe()}; it took {took}, losses: {self.losses or 'none'}")
+        rate, losses = f"{self._rate():,.0f} tokens/s each", self.losses or "none"
+        work.report(f"{len(self.members)} actors took {took}, {rate}; losses: {losses}")
 
     def _start(self, member: _Member) -> None:
         # Ray repeats this one call until the actor is up again: its failure means that it never will be.

@@ -73,7 +73,7 @@ def test_all_actors_work_and_one_bar_shows_them(nodes: Any, tmp_path: Path) -> N
     assert set(counts) == digests_of(MANY)
     assert set(counts.values()) == {1}
     assert len(list(tmp_path.glob("*.log"))) == 3
-    assert found.lines[-1].startswith("3 of 3 actors at ")
+    assert found.lines[-1].startswith("3 actors took ")
     done, total, _ = found.states[-1]
     assert done == total == found.extraction.new == COUNT
     assert all(a[0] <= b[0] for a, b in zip(found.states, found.states[1:], strict=False))
