@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from pipeline.project.stage import log, run_stage
@@ -22,10 +21,7 @@ from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.project import layout
 from pipeline.project.files import read_result, require_corpus, write_result
 
-_STRENGTHS = (
-    1.0,
-    4.0,
-)  # inverse regularisation C of the logistic regression; the better on validation is used
+_STRENGTHS = (1.0, 4.0)  # inverse regularisation C of the logistic regression
 _RARE = 2  # a run of words must stand in so many training texts to count, once there are enough of them
 
 
@@ -59,20 +55,25 @@ def main(name: str) -> None:
     """Measure the baselines of one corpus into `layout.baselines_folder(name)`."""
     corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
     folder = layout.baselines_folder(name)
-    baselines = []
-    for key, (description, label) in constant_labels(corpus).items():
-        rows = corpus.rows("test")
-        predictions = constant_predictions(
-            rows, corpus.label[rows], label, corpus.labels.low, corpus.labels.size
+    labels, rows = corpus.labels, corpus.rows("test")
+    actual = corpus.label[rows]
+    found = {
+        key: (
+            constant_predictions(rows, actual, label, labels.low, labels.size),
+            description,
+            0.0,
         )
-        baselines.append(_record(key, description, predictions, corpus, folder, 0.0))
+        for key, (description, label) in constant_labels(corpus).items()
+    }
     started = time.perf_counter()
-    predictions, description = tfidf_predictions(corpus)
-    seconds = time.perf_counter() - started
-    baselines.append(_record("tfidf", description, predictions, corpus, folder, seconds))
+    found["tfidf"] = (*tfidf_predictions(corpus), time.perf_counter() - started)
+    baselines = []
+    for key, (predictions, description, seconds) in found.items():
+        predictions.save(folder / f"{key}.h5")
+        metrics = measure(predictions, ordered=labels.ordered)
+        baselines.append(Baseline(key, description, metrics, seconds))
+        log.info("%s: %s, accuracy %.4f", name, description, metrics.accuracy)
     write_result(folder / "baselines.json", Baselines(corpus.digest, tuple(baselines)))
-    for baseline in baselines:
-        log.info("%s: %s, accuracy %.4f", name, baseline.description, baseline.metrics.accuracy)
 
 
 def constant_labels(corpus: Corpus) -> dict[str, tuple[str, int]]:
@@ -118,39 +119,13 @@ def tfidf_predictions(corpus: Corpus) -> tuple[Predictions, str]:
         for strength in tqdm(_STRENGTHS, desc=f"TF-IDF of {corpus.name}", unit="fit")
     ]
     model = max(models, key=lambda model: model.score(others["validation"], actual["validation"]))
-    probabilities = _spread(model.predict_proba(others["test"]), model.classes_, corpus)
-    kind = "characters 1-3" if chinese else "words 1-2"
-    return _from_probabilities(rows["test"], actual["test"], probabilities, corpus), (
-        f"TF-IDF ({kind}) + logistic regression, C={model.C:g}"
-    )
-
-
-def _spread(
-    found: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], corpus: Corpus
-) -> npt.NDArray[np.float64]:
-    """Columns for all labels of the corpus, also those that the training split does not hold."""
-    probabilities = np.zeros((len(found), corpus.labels.size))
-    probabilities[:, classes - corpus.labels.low] = found
-    return probabilities
-
-
-def _from_probabilities(
-    rows: npt.NDArray[np.int64],
-    actual: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.float64],
-    corpus: Corpus,
-) -> Predictions:
     low, size = corpus.labels.low, corpus.labels.size
-    value = probabilities @ np.arange(low, low + size)
-    return Predictions(rows, actual, probabilities.argmax(axis=1) + low, value, probabilities, low, size)
-
-
-def _record(
-    key: str, description: str, predictions: Predictions, corpus: Corpus, folder: Path, seconds: float
-) -> Baseline:
-    predictions.save(folder / f"{key}.h5")
-    metrics = measure(predictions, ordered=corpus.labels.ordered)
-    return Baseline(key, description, metrics, seconds)
+    probabilities = np.zeros((len(rows["test"]), size))  # of all labels, also those not in the training split
+    probabilities[:, model.classes_ - low] = model.predict_proba(others["test"])
+    predicted, value = probabilities.argmax(axis=1) + low, probabilities @ np.arange(low, low + size)
+    predictions = Predictions(rows["test"], actual["test"], predicted, value, probabilities, low, size)
+    kind = "characters 1-3" if chinese else "words 1-2"
+    return predictions, f"TF-IDF ({kind}) + logistic regression, C={model.C:g}"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pipeline.plots.figures import plot_confusion, plot_distribution, plot_relia
 from pipeline.project import layout
 from pipeline.project.files import read_result, write_json, write_result
 from pipeline.project.origin import CachedEncoder, origin, require_same
-from pipeline.project.params import Params, RunParams, load_params
+from pipeline.project.params import Params, load_params
 from pipeline.training.data import HeadData, open_data
 from pipeline.training.fits import DivergedError
 from pipeline.training.start import encoder_top
@@ -41,7 +41,13 @@ def main(name: str) -> None:
     try:
         _evaluate(name, params)
     except (NoHeadError, DivergedError) as error:
-        _write_failure(params.folder(name), params.run(name), str(error))
+        log.error("%s", error)
+        folder, run = params.folder(name), params.run(name)
+        shutil.rmtree(folder.evaluation, ignore_errors=True)
+        failed = Evaluation(name, run.corpus, run.head, run.task, "", (), (), 0, 0, None, str(error))
+        write_result(folder.evaluation / "evaluation.json", failed)
+        write_json(folder.metrics, {})
+        write_json(folder.confusion, [])
 
 
 def _evaluate(name: str, params: Params) -> None:
@@ -83,15 +89,6 @@ def _evaluate(name: str, params: Params) -> None:
     write_result(folder / "attention.json", draw_heatmaps(name, params, head, task, data, folder))
     write_result(folder / "evaluation.json", evaluation)
     log.info("%s: test accuracy %.4f over %d rows", name, evaluation.metrics.accuracy, len(predictions))
-
-
-def _write_failure(folder: layout.RunFolder, run: RunParams, reason: str) -> None:
-    log.error("%s", reason)
-    shutil.rmtree(folder.evaluation, ignore_errors=True)
-    failed = Evaluation(folder.run, run.corpus, run.head, run.task, "", (), (), 0, 0, None, reason)
-    write_result(folder.evaluation / "evaluation.json", failed)
-    write_json(folder.metrics, {})
-    write_json(folder.confusion, [])
 
 
 def _evaluate_seed(

@@ -38,14 +38,18 @@ def count_corpus(name: str, params: WordsParams, corpus: Corpus, folder: Path) -
     """Write `words.json` and `words.png`, counted on the training split alone: no test text is looked at."""
     rows = corpus.rows("train")
     texts = tqdm(corpus.row_texts(rows), desc=f"words of {name}", unit="text")
-    words = find_words(texts, segmenter(corpus.language, params.dictionary_file), _stop_words(params))
+    stop_words = read_stop_words(Path(params.stop_words) if params.stop_words else None)
+    words = find_words(texts, segmenter(corpus.language, params.dictionary_file), stop_words)
     parts = {"all": np.arange(len(rows))} | {
         corpus.labels.name(value): np.flatnonzero(corpus.label[rows] == value)
         for value in corpus.labels.values
     }
     lists = count_words(words, parts, params.top)
     write_result(folder / "words.json", Words(corpus.digest, tuple(lists)))
-    shown = {item.part: _pairs(item.distinctive, 15) for item in lists[1:]}
+    shown = {
+        item.part: list(zip(item.distinctive.words[:15], item.distinctive.weights[:15], strict=True))
+        for item in lists[1:]
+    }
     plot_words(folder / "words.png", shown, f"{name}: words that set each label apart", "log odds (z)")
     log.info("%s: %d words, %d different", name, sum(map(len, words)), len({w for ws in words for w in ws}))
 
@@ -142,8 +146,7 @@ def _mean_tfidf(
 def _log_odds(counts: Mapping[str, int], others: Mapping[str, int]) -> dict[str, float]:
     """z-score of ln(odds here / odds elsewhere) with a flat prior (Monroe et al. 2008, eq. 15 and 22)."""
     here, there = sum(counts.values()), sum(others.values())
-    vocabulary = len(counts.keys() | others.keys())
-    prior_sum = _PRIOR * vocabulary
+    prior_sum = _PRIOR * len(counts.keys() | others.keys())
     scores = {}
     for word, count in counts.items():
         a, b = count + _PRIOR, others.get(word, 0) + _PRIOR
@@ -157,18 +160,10 @@ def _top(weights: Mapping[str, float] | Mapping[str, int], top: int) -> WordList
     return WordList(tuple(chosen), tuple(float(weights[word]) for word in chosen))
 
 
-def _pairs(words: WordList, top: int) -> list[tuple[str, float]]:
-    return list(zip(words.words, words.weights, strict=True))[:top]
-
-
-def _stop_words(params: WordsParams) -> frozenset[str]:
-    return read_stop_words(Path(params.stop_words) if params.stop_words else None)
-
-
 def map_corpus(name: str, params: TsneParams, corpus: Corpus, folder: Path) -> None:
     """Write `tsne.h5` and `tsne.png`: a seeded sample of the test texts, mapped by `embed`."""
     store = open_cache(name, corpus)
-    rows = _choose(corpus.rows("test"), params)
+    rows = np.sort(np.random.default_rng(params.seed).permutation(corpus.rows("test"))[: params.points])
     vector = _vector_name(params.vector, store.manifest.vectors)
     perplexity = fitting_perplexity(params.perplexity, len(rows))
     if perplexity < params.perplexity:
@@ -200,12 +195,8 @@ def embed(
     """The map of n vectors (n, D): (n, 2) float32.
 
     Fewer than five vectors, or vectors that are all the same, are laid out by their main axes alone.
-
-    Args:
-        vectors: what is mapped.
-        perplexity: at most `fitting_perplexity` allows.
-        seed: of PCA's solver and of the optimisation.
-        progress: called with the iterations done, every fifty.
+    The perplexity is at most what `fitting_perplexity` allows, the seed that of PCA's solver and of the
+    optimisation; `progress` is called with the iterations done, every fifty.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -262,10 +253,6 @@ def read_map(folder: Path, corpus: Corpus) -> tuple[npt.NDArray[np.int64], npt.N
     found = read_arrays(path)
     require_corpus(path, found["corpus"].item().decode(), corpus.digest)
     return found["rows"], found["points"]
-
-
-def _choose(rows: npt.NDArray[np.int64], params: TsneParams) -> npt.NDArray[np.int64]:
-    return np.sort(np.random.default_rng(params.seed).permutation(rows)[: params.points])
 
 
 def _vector_name(wanted: str, vectors: tuple[str, ...]) -> str:

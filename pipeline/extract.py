@@ -51,12 +51,8 @@ def load_engine(spec: EncoderSpec) -> tuple[Encoder, Engine]:
 
     def check() -> None:
         parity = check_parity(encoder)
-        log.info(
-            "cosine with plain float32: mean %.6f, lowest %.6f, pooled %.6f",
-            parity.mean,
-            parity.lowest,
-            parity.pooled,
-        )
+        found = f"mean {parity.mean:.6f}, lowest {parity.lowest:.6f}, pooled {parity.pooled:.6f}"
+        log.info("cosine with plain float32: %s", found)
 
     return encoder, LocalEngine(describe_machine(str(encoder.device)), check)
 
@@ -85,14 +81,8 @@ def main(name: str) -> None:
     write_result(layout.encoder_file(name), about)
     write_result(layout.extraction_file(name), summary)
     write_result(layout.encode_cost_file(name), encode_cost(layout.store() / encoder.manifest.key))
-    log.info(
-        "%s: %d texts, %d encoded now, %d reused, %.1f s",
-        name,
-        summary.texts,
-        summary.new,
-        summary.reused,
-        summary.seconds,
-    )
+    counts = f"{summary.texts} texts, {summary.new} encoded now, {summary.reused} reused"
+    log.info("%s: %s, %.1f s", name, counts, summary.seconds)
 
 
 if __name__ == "__main__":

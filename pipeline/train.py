@@ -17,12 +17,11 @@ from heads.parts.options import HeadError
 from heads.parts.saving import HeadConfig, save_failure, save_head
 from pipeline.project import layout
 from pipeline.project.files import write_result
-from pipeline.project.layout import RunFolder
 from pipeline.project.origin import origin
-from pipeline.project.params import Params, RunParams, load_params
+from pipeline.project.params import Params, load_params
 from pipeline.training.data import HeadData, open_data
 from pipeline.training.fits import DivergedError, Epoch, Fit
-from pipeline.training.start import Untrained, untrained
+from pipeline.training.start import untrained
 from pipeline.training.training import fit_head
 
 
@@ -39,23 +38,18 @@ def main(name: str) -> None:
         for seed in run.seeds:
             fits[seed] = _train_seed(name, params, corpus, data, seed)
     except DivergedError as error:
-        rate = params.training_of(name).learning_rate
-        _fail(
-            folder,
-            run,
+        reason = (
             f"run {name!r} with seed {seed} has no head: {error}; lower its learning_rate, which is "
-            f"{rate:g}, or change its options in params.yaml, and run `dvc repro`",
+            f"{params.training_of(name).learning_rate:g}, or change its options in params.yaml, and run "
+            "`dvc repro`"
         )
+        log.error("%s", reason)
+        # In place of every head: the stage has finished, so that all other runs go on.
+        for each in run.seeds:
+            save_failure(folder.head(each), reason)
     write_result(folder.training, fits)
     first = fits.get(run.seeds[0])
     write_curves(folder.curves, first.epochs if first else ())
-
-
-def _fail(folder: RunFolder, run: RunParams, reason: str) -> None:
-    """Leave the reason in place of every head: the stage has finished, so that all other runs go on."""
-    log.error("%s", reason)
-    for seed in run.seeds:
-        save_failure(folder.head(seed), reason)
 
 
 def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed: int) -> Fit:
@@ -70,24 +64,8 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
             )
 
         fit = fit_head(start.head, start.task, data, start.train, start.validation, settings, seed, on_epoch)
-    config = _config(params, name, start, corpus, data, seed)
-    save_head(params.folder(name).head(seed), start.head, config)
-    log.info(
-        "%s: %d epochs in %.1f s, best %d with validation accuracy %.4f",
-        name,
-        len(fit.epochs),
-        fit.seconds,
-        fit.best + 1,
-        fit.epochs[fit.best].validation_accuracy,
-    )
-    return fit
-
-
-def _config(
-    params: Params, name: str, start: Untrained, corpus: Corpus, data: HeadData, seed: int
-) -> HeadConfig:
     run, labels = params.run(name), corpus.labels
-    return HeadConfig(
+    config = HeadConfig(
         head=run.head,
         shape=start.shape,
         task=run.task,
@@ -102,6 +80,10 @@ def _config(
         task_state=start.task.state(),
         origin=asdict(origin(params, name, data.store.manifest, labels.names, corpus.digest)),
     )
+    save_head(params.folder(name).head(seed), start.head, config)
+    how = f"{len(fit.epochs)} epochs in {fit.seconds:.1f} s, best {fit.best + 1}"
+    log.info("%s: %s with validation accuracy %.4f", name, how, fit.validation_accuracy)
+    return fit
 
 
 def write_curves(folder: Path, epochs: Sequence[Epoch]) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from features.corpus.corpus import Corpus
 from features.words import Segmenter, segmenter
-from heads.parts.base import Head
+from heads.parts.base import Head, HeadInput
 from heads.tasks import Task
 from pipeline.evaluation.attention import (
     Deletion,
+    DeletionStep,
     Heatmap,
     Heatmaps,
     WordAttention,
@@ -21,13 +24,15 @@ from pipeline.evaluation.attention import (
     joined_spans,
     piece_words,
 )
-from pipeline.evaluation.deletion import measure_deletion
+from pipeline.evaluation.intervals import mean_interval
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import predict
 from pipeline.plots.figures import plot_heatmap
 from pipeline.project.params import AttentionParams, Params
 from pipeline.training.data import HeadData
 
+SHARES = (0.1, 0.2, 0.4)  # of the words of a text that are hidden
+DRAWS = 10  # random choices of as many words
 _DELETION_TEXTS = 200  # test texts of the deletion test; its interval says whether they are enough
 
 
@@ -36,20 +41,15 @@ def draw_heatmaps(
 ) -> Heatmaps:
     """Word attention of a trained head over test texts, a picture each in `folder`, and its deletion test.
 
-    Args:
-        name: the run.
-        params: name the texts, the language and the dictionary.
-        head: of the run's first seed; one without attention has neither maps nor test.
-        task: of the same seed.
-        data: what the head reads.
-        folder: gets `row-N.png`.
+    Head and task are of the run's first seed; a head without attention has neither maps nor test.
     """
     if not head.attends:
         return Heatmaps(name, attends=False, texts=())
     corpus = data.corpus
     rows = choose_rows(corpus, params.attention)
     predictions = predict(head, task, data, rows)
-    spans = _spans(params, params.run(name).corpus)
+    declared = params.corpus(params.run(name).corpus)
+    spans = segmenter(declared.language, declared.words.dictionary_file)
     maps = []
     for i, attention in enumerate(read_attention(head, data, rows, spans)):
         item = _heatmap(corpus, predictions, i, attention)
@@ -107,11 +107,6 @@ def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:
     return joined_spans(data.corpus.texts[text], spans, segments)
 
 
-def _spans(params: Params, corpus: str) -> Segmenter:
-    declared = params.corpus(corpus)
-    return segmenter(declared.language, declared.words.dictionary_file)
-
-
 def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAttention) -> Heatmap:
     row = int(predictions.rows[i])
     return Heatmap(
@@ -124,3 +119,85 @@ def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAt
         attention=attention,
         picture=f"row-{row}.png",
     )
+
+
+def measure_deletion(
+    head: Head, task: Task, texts: Sequence[tuple[HeadInput, npt.NDArray[np.int64]]], seed: int
+) -> Deletion | None:
+    """Does a heatmap mean anything? Words are hidden from the head, those it looked at most or random ones.
+
+    The erasure test of Li et al. (2016, arXiv 1612.08220) in its cheapest honest form: the cached tokens of
+    the words are masked, and the text is not encoded again. What remains was therefore encoded in the
+    presence of the words taken away: the test is of the head, not of the encoder.
+
+    Args:
+        head: attends, and is in evaluation mode.
+        task: decodes its scores.
+        texts: of each text the head's input, one row, and the word of each of its L tokens, (L,) int64, -1
+            for tokens that belong to none; see `piece_words`.
+        seed: of the random words.
+
+    Returns:
+        The test, or None where no text has two words. The change is the fall of the probability of the label
+        predicted from the whole text; for a regressor without probabilities, the distance that the value
+        moves, in ratings.
+    """
+    generator = np.random.default_rng(seed)
+    found = [
+        changes
+        for x, words in texts
+        if (changes := _text_changes(head, task, x, words, generator)) is not None
+    ]
+    if not found:
+        return None
+    table = np.array([changes for changes, _ in found])
+    steps = []
+    for share, column in zip(SHARES, table.transpose(1, 0, 2), strict=True):
+        top, random = (float(mean) for mean in column.mean(axis=0))
+        between = mean_interval(column[:, 0] - column[:, 1], seed)
+        steps.append(DeletionStep(share, top, random, between.value, between.low, between.high))
+    what = "fall of the prediction's probability" if found[0][1] else "move of the value, ratings"
+    return Deletion(len(found), DRAWS, what, tuple(steps))
+
+
+@torch.inference_mode()
+def _text_changes(
+    head: Head, task: Task, x: HeadInput, words: npt.NDArray[np.int64], generator: np.random.Generator
+) -> tuple[list[tuple[float, float]], bool] | None:
+    """For each share the change with the top words and the mean change with random ones."""
+    present = np.unique(words[words >= 0])
+    if len(present) < 2:
+        return None
+    output = head(x)
+    assert output.attention is not None
+    weights = output.attention[0].mean(dim=0).double().cpu().numpy()
+    per_word = np.array([weights[words == word].sum() for word in present])
+    ranked = present[np.argsort(-per_word, kind="stable")]
+    hidden: list[npt.NDArray[np.int64]] = []
+    for share in SHARES:
+        count = min(max(1, round(share * len(present))), len(present) - 1)
+        hidden.append(ranked[:count])
+        hidden += [generator.permutation(present)[:count] for _ in range(DRAWS)]
+    changes, from_probabilities = _changes(head, task, x, [np.isin(words, chosen) for chosen in hidden])
+    by_share = changes.reshape(len(SHARES), DRAWS + 1)
+    return [(float(row[0]), float(row[1:].mean())) for row in by_share], from_probabilities
+
+
+def _changes(
+    head: Head, task: Task, x: HeadInput, hidden: Sequence[npt.NDArray[np.bool_]]
+) -> tuple[npt.NDArray[np.float64], bool]:
+    keep = ~torch.from_numpy(np.stack([np.zeros_like(hidden[0]), *hidden])).to(x.real.device)
+    many = len(keep)
+    decoded = task.decode(
+        head(HeadInput(_repeat(x.pooled, many), _repeat(x.tokens, many), x.real & keep)).scores
+    )
+    if decoded.probabilities is None:
+        value = decoded.value.double().cpu().numpy()
+        return np.abs(value[1:] - value[0]), False
+    label = int(decoded.predicted[0]) - task.low
+    probability = decoded.probabilities[:, label].double().cpu().numpy()
+    return probability[0] - probability[1:], True
+
+
+def _repeat(tensor: Tensor | None, many: int) -> Tensor | None:
+    return None if tensor is None else tensor.expand(many, *tensor.shape[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -23,13 +24,7 @@ def batches_of(
 ) -> list[Indices]:
     """Batches of `size` texts of similar length: shuffled with a generator, in order of length without one.
 
-    Args:
-        lengths: (n,) tokens of each text.
-        size: texts of a batch.
-        generator: draws the order.
-
-    Returns:
-        Indices into `lengths`; each occurs once.
+    Given (n,) tokens of each text, they are indices into these; each occurs once.
     """
     if generator is None:
         order = np.argsort(lengths, kind="stable")
@@ -95,17 +90,11 @@ def one_ahead(compute: Callable[[Given], Made], items: Iterable[Given]) -> Itera
     """
     rest = iter(items)
     with ThreadPoolExecutor(1, "prefetch") as pool:
-        pending = [pool.submit(compute, item) for item in _first(rest)]
+        pending = [pool.submit(compute, item) for item in islice(rest, 1)]
         while pending:
             made = pending.pop().result()
-            pending += [pool.submit(compute, item) for item in _first(rest)]
+            pending += [pool.submit(compute, item) for item in islice(rest, 1)]
             yield made
-
-
-def _first(items: Iterator[Given]) -> list[Given]:
-    for item in items:
-        return [item]
-    return []
 
 
 def pad(gathered: Sequence[tuple[Tensor, Tensor]], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

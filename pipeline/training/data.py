@@ -71,7 +71,9 @@ class HeadData:
         self.store = store
         self.selection = selection
         self.device = device or self.device
-        self._pooled = self._load_pooled() if "pooled" in selection.needs else None
+        self._pooled: npt.NDArray[np.float32] | None = None
+        if "pooled" in selection.needs:
+            self._pooled = np.stack([store.pooled(name) for name in selection.vectors], axis=1)
 
     @property
     def dim(self) -> int:
@@ -155,9 +157,6 @@ class HeadData:
 
     def _lengths(self, rows: Indices) -> npt.NDArray[np.int32]:
         return self.store.lengths[self.store.rows[rows]]
-
-    def _load_pooled(self) -> npt.NDArray[np.float32]:
-        return np.stack([self.store.pooled(name) for name in self.selection.vectors], axis=1)
 
     def _gather(self, rows: Indices) -> list[tuple[Tensor, Tensor]]:
         """For each layer the rows' tokens end to end, (T, D) float16, and their lengths (B,) int64."""

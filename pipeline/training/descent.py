@@ -54,18 +54,10 @@ def descend(
     settings: TrainingParams,
     generator: np.random.Generator,
 ) -> Iterator[Pass]:
-    """Train in place; each item drawn is one more epoch.
+    """Train in place on rows (n,) int64; each item drawn is one more epoch.
 
     Raises:
         DivergedError: the loss of a batch is not finite.
-
-    Args:
-        head: what is trained.
-        task: gives the loss.
-        data: where batches come from.
-        rows: (n,) int64 rows to learn from.
-        settings: epochs, batches, learning rate and its schedule.
-        generator: the order of the batches.
     """
     keep_freed_memory()  # batches come and go by the megabyte
     optimiser = torch.optim.AdamW(
@@ -87,9 +79,8 @@ def descend(
                 group["lr"] = peak * factor
             found = _step(head, task, optimiser, batch, bfloat16)
             if not math.isfinite(found):
-                raise DivergedError(
-                    f"the training loss became {found} in epoch {number + 1}, batch {steps + 1}"
-                )
+                place = f"epoch {number + 1}, batch {steps + 1}"
+                raise DivergedError(f"the training loss became {found} in {place}")
             loss += found * count
             seen += count
             steps += 1

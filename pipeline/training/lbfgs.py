@@ -133,17 +133,13 @@ def _blank(head: Head) -> HeadInput:
 
 def _features(head: Head, data: HeadData, rows: npt.NDArray[np.int64]) -> Tensor:
     """What the head scores linearly, (n, D), filled a chunk at a time: pooled vectors may be many."""
-    parts = (
-        head.linear_part(HeadInput(data.pooled(rows[i : i + _CHUNK]))) for i in range(0, len(rows), _CHUNK)
-    )
     result: Tensor | None = None
-    done = 0
-    for part in parts:
+    for start in range(0, len(rows), _CHUNK):
+        part = head.linear_part(HeadInput(data.pooled(rows[start : start + _CHUNK])))
         assert part is not None
-        chunk = part[0].detach()
-        result = chunk.new_empty(len(rows), chunk.shape[1]) if result is None else result
-        result[done : done + len(chunk)] = chunk
-        done += len(chunk)
+        if result is None:
+            result = part[0].new_empty(len(rows), part[0].shape[1])
+        result[start : start + _CHUNK] = part[0].detach()
     assert result is not None
     return result
 

@@ -34,8 +34,7 @@ def training_rows(corpus: Corpus, count: int | None, seed: int, run: str) -> npt
             f"runs.{run}.rows is {count}, and corpus {corpus.name!r} has {len(rows)} training rows; "
             f"give fewer, or leave `rows` out to take all"
         )
-    chosen: npt.NDArray[np.int64] = np.sort(nested_order(corpus, rows, seed)[:count])
-    return chosen
+    return np.sort(nested_order(corpus, rows, seed)[:count])
 
 
 def nested_order(corpus: Corpus, rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
@@ -57,13 +56,8 @@ def nested_order(corpus: Corpus, rows: npt.NDArray[np.int64], seed: int) -> npt.
 def encoder_top(params: Params, run_name: str, layers: tuple[int, ...]) -> nn.Module | None:
     """The layers above the topmost one that a run reads, or None for heads that do without.
 
-    Args:
-        params: tells the run's encoder.
-        run_name: a run.
-        layers: the layers it reads, absolute and ascending.
-
-    Returns:
-        A trainable module: tokens (B, L, D) float32 and mask (B, L) bool to tokens (B, L, D).
+    The layers read are absolute and ascending; the module is trainable and maps tokens (B, L, D) float32 and
+    a mask (B, L) bool to tokens (B, L, D).
 
     Raises:
         InputError: nothing lies above the layer that the run reads.

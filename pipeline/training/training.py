@@ -46,7 +46,7 @@ def fit_head(
         train: (n,) int64 rows to learn from.
         validation: (m,) int64 rows that decide when to stop.
         settings: the optimiser's settings.
-        seed: order of the batches and dropout.
+        seed: of the order of the batches and of dropout.
         on_epoch: called after each epoch.
 
     Raises:
@@ -55,7 +55,9 @@ def fit_head(
     started = time.perf_counter()
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    _fit_standardisation(head, data, train, seed)
+    head.fit(data.pooled(train))
+    if (tokens := data.token_sample(train, _TOKEN_SAMPLE, seed)) is not None:
+        head.fit_tokens(tokens)
     if settings.optimiser == "lbfgs" or (settings.optimiser == "auto" and is_linear(head)):
         passes = solve_path(head, task, data, train)
     else:
@@ -64,13 +66,12 @@ def fit_head(
     best, kept, steps = 0, _copy(head), 0
     for number, done in enumerate(passes):
         steps += done.steps
-        epochs.append(Epoch(number, done.train_loss, *_validate(head, task, data, validation)))
-        if not math.isfinite(epochs[-1].validation_loss):
-            raise DivergedError(
-                f"the validation loss became {epochs[-1].validation_loss} in epoch {number + 1}"
-            )
+        loss, accuracy = _validate(head, task, data, validation)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the validation loss became {loss} in epoch {number + 1}")
+        epochs.append(Epoch(number, done.train_loss, loss, accuracy))
         on_epoch(epochs[-1])
-        if number == 0 or epochs[-1].validation_loss < epochs[best].validation_loss:
+        if number == 0 or loss < epochs[best].validation_loss:
             best, kept = number, _copy(head)
         elif number - best >= settings.patience:
             break
@@ -101,12 +102,6 @@ def score(head: Head, data: HeadData, rows: npt.NDArray[np.int64]) -> Tensor:
     if not result.isfinite().all():
         raise DivergedError("the head's scores are not finite")
     return result
-
-
-def _fit_standardisation(head: Head, data: HeadData, train: npt.NDArray[np.int64], seed: int) -> None:
-    head.fit(data.pooled(train))
-    if (tokens := data.token_sample(train, _TOKEN_SAMPLE, seed)) is not None:
-        head.fit_tokens(tokens)
 
 
 def _validate(head: Head, task: Task, data: HeadData, rows: npt.NDArray[np.int64]) -> tuple[float, float]:

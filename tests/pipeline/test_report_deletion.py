@@ -9,7 +9,7 @@ import torch
 
 from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
 from heads.tasks import build_task
-from pipeline.evaluation.deletion import SHARES, measure_deletion
+from pipeline.evaluation.heatmaps import SHARES, measure_deletion
 
 WORDS = np.array(
     [-1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1]
