@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from features.cluster.actor import load_proven
 from features.cluster.engine import ClusterEngine, Settings
@@ -64,15 +65,16 @@ def run_part(name: str, args: argparse.Namespace, room: Path) -> Timing:
     rows = np.arange(len(texts))
     started = time.perf_counter()
     many = PARTS[name]
+    torch.set_num_threads(many if name.startswith("local") else 1)
     if name.startswith("local"):
-        encoder = Encoder.load(spec, device="cpu", threads=many)
+        encoder = Encoder.load(spec, device="cpu")
         give_products_to_half(encoder.precision)
         check_parity(encoder)
         ready, cpu = time.perf_counter(), time.process_time()
         done = extract(texts, rows, encoder, room / "store", room / "out", _quiet)
         end = time.perf_counter()
         return Timing(end - started, end - ready, time.process_time() - cpu, done.new_tokens)
-    encoder = Encoder.load(spec, device="cpu", threads=1)
+    encoder = Encoder.load(spec, device="cpu")
     at: list[tuple[float, float]] = []
 
     def watch(done: int, total: int, note: str) -> None:

@@ -132,13 +132,16 @@ def load_proven(
         InputError: it cannot be loaded here, or its vectors are not what they should be.
     """
     os.environ.update(environment)  # before what reads them at import
+    import torch
+
     from features.encoder.device import give_products_to_half
     from features.encoder.encoder import Encoder
     from features.encoder.parity import check_parity
 
     if folder.is_dir():  # elsewhere Ray has put the project's files into the working folder itself
         os.chdir(folder)
-    encoder = Encoder.load(spec, threads=threads)
+    torch.set_num_threads(threads)
+    encoder = Encoder.load(spec)
     give_products_to_half(encoder.precision)
     if differing := manifest.difference(encoder.manifest):
         details = "; ".join(

@@ -49,13 +49,8 @@ def choose_precision(device: torch.device, width: int, precision: str = "auto") 
     """The arithmetic of matrix products; `ENCODE_ONCE_PRECISION` overrides the argument.
 
     `auto` depends on the machine and the model alone, never on a measurement, so that a cache stays valid:
-    float16 on CUDA; bfloat16 on a CPU that multiplies it natively (AMX or AVX512-BF16), for models at least
-    `BFLOAT16_WIDTH` wide; float32 everywhere else.
-
-    Args:
-        device: where the model runs.
-        width: hidden size of the model.
-        precision: auto, float32, bfloat16 or float16.
+    float16 on CUDA; bfloat16 on a CPU that multiplies it natively (AMX or AVX512-BF16), for models whose
+    hidden size `width` is at least `BFLOAT16_WIDTH`; float32 everywhere else.
 
     Raises:
         InputError: an unknown precision.
@@ -152,10 +147,7 @@ def give_products_to_half(precision: str) -> None:
     Attention in bfloat16 asks for scores in float32, whose factors are bfloat16 numbers already: nothing is
     rounded that was not, and the products run at twice the rate. torch has this setting for a whole process
     only, so that other float32 products in it would suffer: the extract stage, an actor and a benchmark take
-    it, a library's caller is spared. Nothing changes where the processor has no bfloat16.
-
-    Args:
-        precision: of the encoder that the process is for; only `bfloat16` is meant.
+    it, a library's caller is spared. Nothing changes where encoder or processor have no bfloat16.
     """
     if precision == "bfloat16":
         _matmul.fp32_precision = "bf16"

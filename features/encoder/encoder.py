@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,7 @@ from features.corpus.texts import Text
 from features.encoder import device as devices
 from features.encoder import packing, weights
 from features.encoder.device import bound_kernel_cache, keep_freed_memory, release_freed_memory
-from features.encoder.forward import Forward, first_not_finite
-from features.encoder.layers import TopLayers, layer_stack, resolve_layers
+from features.encoder.layers import Stack, TopLayers, layer_stack, resolve_layers
 from features.encoder.tokenizer import Tokenized, Tokenizer, as_text
 from features.errors import InputError
 from features.store.identity import VECTORS_VERSION, Manifest, digest_files
@@ -31,8 +30,8 @@ CHUNK = 4096
 _SMALLEST = 512
 _KEPT_TOKENS = 1 << 19  # after so many tokens freed memory goes back once
 
-Given = TypeVar("Given")
-Computed = TypeVar("Computed")
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -96,22 +95,17 @@ class Encoder:
         )
 
     @classmethod
-    def load(
-        cls, spec: EncoderSpec, *, device: str = "auto", precision: str = "auto", threads: int | None = None
-    ) -> Encoder:
+    def load(cls, spec: EncoderSpec, *, device: str = "auto", precision: str = "auto") -> Encoder:
         """Load an encoder onto a device.
 
         Args:
             spec: which encoder, and what of it is wanted.
             device: auto, cuda, mps or cpu; the environment variable ENCODE_ONCE_DEVICE overrides it.
             precision: auto, float32, bfloat16 or float16; ENCODE_ONCE_PRECISION overrides it.
-            threads: CPU threads of torch; None leaves them as they are.
 
         Raises:
             InputError: folder, hub id, weights, tokenizer, length or layers do not fit.
         """
-        if threads is not None:
-            torch.set_num_threads(threads)
         folder = weights.find_folder(spec.model, spec.revision)
         weights.check_folder(folder)
         chosen = devices.choose_device(device)
@@ -161,13 +155,7 @@ class Encoder:
             )
         return pieces
 
-    def encode(
-        self,
-        texts: Sequence[Text | str],
-        *,
-        budget: int | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Iterator[EncodedBatch]:
+    def encode(self, texts: Sequence[Text | str], *, budget: int | None = None) -> Iterator[EncodedBatch]:
         """Encode texts batch by batch; memory does not grow with their number.
 
         Within chunks of a few thousand texts the longest come first, so that texts of equal length meet.
@@ -175,7 +163,6 @@ class Encoder:
         Args:
             texts: B texts, each encoded as given; a plain string is a text without a pair.
             budget: tokens of a batch; None picks one for the device. Halved when memory runs out.
-            progress: called with (texts done, texts in all) after each batch.
 
         Yields:
             Batches whose `index` says which of the texts they hold; every text comes once.
@@ -187,20 +174,17 @@ class Encoder:
         limit = _Limit(budget or devices.token_budget(self.device, self.dim))
         batches = self._batches(texts, limit, workers if budget is None else 1)
         forward = self.forward  # made here, before several threads ask for it
-        done = tokens = 0
+        tokens = 0
         for computed in map_ahead(lambda batch: self._compute(forward, *batch, limit), batches, workers):
             for encoded in computed:
-                if (bad := first_not_finite(encoded)) is not None:
+                if (bad := _first_not_finite(encoded)) is not None:
                     raise InputError(
                         f"the embedding of text {bad} is not finite ({as_text(texts[bad]).text[:80]!r}); "
                         f"expected numbers that float16 holds: check the weights"
                         f"{devices.finer_settings(self.device, self.precision)}"
                     )
-                done += len(encoded.index)
                 tokens += int(encoded.lengths.sum())
                 yield encoded
-                if progress is not None:
-                    progress(done, len(texts))
             if tokens >= _KEPT_TOKENS:
                 release_freed_memory()
                 tokens = 0
@@ -261,6 +245,84 @@ class Encoder:
         return TopLayers(layer_stack(weights.load_model(self.folder).model), k)
 
 
+@dataclass(frozen=True)
+class Forward:
+    """A model's forward pass over tokenised texts.
+
+    stack: the model, shortened to the layers wanted.
+    pooler: its pooler, in a precision of its own, where pooler vectors are wanted.
+    layers: hidden states wanted, ascending.
+    keep_tokens: whether token vectors are wanted.
+    device: where the model lies.
+    wants_types: whether the model embeds the tokenizer's segment numbers.
+    """
+
+    stack: Stack
+    pooler: nn.Module | None
+    layers: tuple[int, ...]
+    keep_tokens: bool
+    device: torch.device
+    wants_types: bool
+
+    @torch.inference_mode()
+    def packed(self, index: npt.NDArray[np.int64], pieces: Tokenized) -> EncodedBatch:
+        """Run B texts as one row without padding; `index`, (B,) int64, says which they are."""
+        blocks = packing.blocks_of(pieces.lengths)
+        return self.batch(index, pieces, self.hidden(pieces, packed_blocks=blocks), blocks)
+
+    def hidden(self, pieces: Tokenized, **attention: Any) -> tuple[torch.Tensor, ...]:
+        """Hidden states (T, D) of the wanted layers, of a row of texts; `attention` goes to its function."""
+        positions = packing.positions_of(pieces.lengths) + self.stack.position_start
+        inputs = {"input_ids": self._row(pieces.piece_ids), "position_ids": self._row(positions)}
+        if self.wants_types:
+            inputs["token_type_ids"] = self._row(pieces.type_ids)
+        states = self.stack.forward(**inputs, **attention)
+        return tuple(states[layer][0] for layer in self.layers)
+
+    def batch(
+        self,
+        index: npt.NDArray[np.int64],
+        pieces: Tokenized,
+        hidden: tuple[torch.Tensor, ...],
+        blocks: Sequence[packing.Block],
+    ) -> EncodedBatch:
+        """Pool the hidden states of a row of texts, and bring all that is kept to the host."""
+        firsts = torch.from_numpy(packing.starts_of(pieces.lengths)).to(self.device)
+        vectors: list[torch.Tensor] = []
+        for state in hidden:
+            vectors += [state[firsts].float(), packing.segment_means(state, blocks)]
+        if self.pooler is not None:
+            first = vectors[-2].unsqueeze(1)
+            vectors.append(self.pooler(first.to(next(self.pooler.parameters()).dtype)).float())
+        return EncodedBatch(
+            index=index,
+            lengths=pieces.lengths,
+            pooled=torch.stack(vectors, dim=1).cpu().numpy(),
+            tokens=tuple(state.half().cpu().numpy() for state in hidden) if self.keep_tokens else (),
+            piece_ids=pieces.piece_ids,
+            char_spans=pieces.char_spans,
+            segments=pieces.segments,
+        )
+
+    def _row(self, values: npt.NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.int64)).unsqueeze(0).to(self.device)
+
+
+def _first_not_finite(batch: EncodedBatch) -> int | None:
+    """The first text of a batch with NaN or infinity in its vectors, by its number in `batch.index`.
+
+    A mean is finite only if every token in it is, so the pooled vectors speak for the tokens; these are
+    looked at once more because float16 may overflow where float32 does not.
+    """
+    bad: npt.NDArray[np.bool_] = np.asarray(~np.isfinite(batch.pooled).all(axis=(1, 2)))
+    ends = np.cumsum(batch.lengths)
+    for layer in batch.tokens:
+        magnitudes = layer.view(np.uint16) & 0x7FFF  # bits without the sign: NumPy compares halves slowly
+        rows = np.flatnonzero((magnitudes >= 0x7C00).any(axis=1))  # infinity; above lie only NaNs
+        bad[np.searchsorted(ends, rows, side="right")] = True
+    return int(batch.index[np.flatnonzero(bad)[0]]) if bad.any() else None
+
+
 @dataclass
 class _Limit:
     """Tokens that a batch may hold; lowered for good when a device runs out of memory."""
@@ -268,21 +330,14 @@ class _Limit:
     tokens: int
 
 
-def map_ahead(
-    compute: Callable[[Given], Computed], items: Iterable[Given], workers: int
-) -> Iterator[Computed]:
+def map_ahead(compute: Callable[[In], Out], items: Iterable[In], workers: int) -> Iterator[Out]:
     """Map items in threads that each compute alone, and yield the results in the items' order.
 
     One batch a core beats all cores on one batch: nothing waits for the slowest core after every product,
     which on a machine that others use as well costs several times the work itself. And while a result is
-    written away, the next ones are under way.
-
-    Args:
-        compute: called in a worker, in which torch uses one thread.
-        items: drawn in the caller's thread, as workers become free.
-        workers: number of threads.
+    written away, the next ones are under way. Items are drawn in the caller's thread, as workers become free.
     """
-    pending: deque[Future[Computed]] = deque()
+    pending: deque[Future[Out]] = deque()
     with ThreadPoolExecutor(workers, "encode", torch.set_num_threads, (1,)) as pool:
         try:
             for item in items:

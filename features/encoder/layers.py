@@ -204,11 +204,8 @@ class FrozenLinear(nn.Module):
 def fuse(layers: nn.ModuleList, dtype: torch.dtype, activation: str) -> None:
     """Exchange the linear layers of transformer layers, in place; their weights must be where they will run.
 
-    Args:
-        layers: transformer layers of BERT's, DistilBERT's or a kindred shape; products that are not
-            recognised as parts of one stay apart, but are exchanged all the same.
-        dtype: precision of the products.
-        activation: name of the feed-forward activation; only `gelu`, by the error function, is fused.
+    Products in `dtype` that are not recognised as parts of BERT's, DistilBERT's or a kindred shape stay
+    apart. Of the feed-forward activations only `gelu`, by the error function, is fused.
     """
     for layer in layers:
         for module in list(layer.modules()):

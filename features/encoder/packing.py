@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,12 +36,9 @@ def blocks_of(lengths: Sequence[int] | npt.NDArray[np.int32]) -> tuple[Block, ..
     """Group neighbouring texts of equal length; the row's order is the order of `lengths`."""
     blocks: list[Block] = []
     start = 0
-    for length in map(int, lengths):
-        if blocks and blocks[-1].length == length:
-            blocks[-1] = blocks[-1]._replace(texts=blocks[-1].texts + 1)
-        else:
-            blocks.append(Block(start, 1, length))
-        start += length
+    for length, equal in groupby(map(int, lengths)):
+        blocks.append(Block(start, len(list(equal)), length))
+        start += blocks[-1].texts * length
     return tuple(blocks)
 
 
@@ -79,19 +77,12 @@ def packed_attention(
     sliding_window: int | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled-dot-product attention within each text of a packed row.
+    """Scaled-dot-product attention within each text of a packed row, as Transformers calls it.
 
-    Args:
-        module: the attention module; where it has `fused_projections`, the three inputs are the layer's
-            input, and queries, keys and values are computed here in one product.
-        query: (1, H, T, d).
-        key: (1, H, T, d).
-        value: (1, H, T, d).
-        attention_mask: None, there is nothing to mask.
-        scaling: factor of the scores; None is d ** -0.5.
-        packed_blocks: where each text stands, passed through the model's forward.
-        sliding_window: a token sees those less than so many positions away; None is all of its text.
-        others: what else Transformers passes; refused where it would change the scores.
+    Where the module has `fused_projections`, query, key and value, (1, H, T, d) each, are the layer's input,
+    and are computed here in one product. `scaling` multiplies the scores (None: d ** -0.5); `packed_blocks`
+    come through the model's forward; with a `sliding_window` a token sees those less than so many positions
+    away. What else Transformers passes is refused where it would change the scores.
 
     Returns:
         (1, T, H, d), and None in place of attention weights.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -125,15 +125,15 @@ def padded_attention(
 @torch.inference_mode()
 def _padded(encoder: Encoder, batch: Planned, pieces: Tokenized) -> EncodedBatch:
     """Run a batch padded to its width, attention masked; what is returned holds no padding."""
-    forward, count = encoder.forward, len(pieces.lengths)
     real = np.arange(batch.width) < pieces.lengths[:, None]
     ids = np.full(real.shape, encoder.tokenizer.padding, np.int32)
     types = np.zeros(real.shape, np.int8)
     ids[real], types[real] = pieces.piece_ids, pieces.type_ids
     mask = torch.from_numpy(real).to(encoder.device)
-    padded = forward.hidden(ids.ravel(), types.ravel(), np.full(count, batch.width, np.int32), real=mask)
-    hidden = tuple(state[mask.flatten()] for state in padded)
-    return forward.batch(batch.texts, pieces, hidden, packing.blocks_of(pieces.lengths))
+    widths = np.full_like(pieces.lengths, batch.width)
+    padded = replace(pieces, lengths=widths, piece_ids=ids.ravel(), type_ids=types.ravel())
+    hidden = tuple(state[mask.flatten()] for state in encoder.forward.hidden(padded, real=mask))
+    return encoder.forward.batch(batch.texts, pieces, hidden, packing.blocks_of(pieces.lengths))
 
 
 def encode_padded(

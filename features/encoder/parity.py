@@ -63,18 +63,15 @@ class Parity:
 Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
-def expected_vectors(encoder: Encoder) -> list[Vectors]:
-    """What the gate's texts are by plain CPU float32; a cluster computes it once for all its actors."""
-    return _plain(encoder, _texts(encoder))
+def expected_vectors(encoder: Encoder, texts: Sequence[Text] | None = None) -> list[Vectors]:
+    """What texts (None: the gate's) are by plain CPU float32; a cluster computes it once for all actors."""
+    given = _texts(encoder) if texts is None else texts
+    with plain_products():
+        return list(map_ahead(plain_forward(encoder), given, torch.get_num_threads()))
 
 
 def _texts(encoder: Encoder) -> list[Text]:
     return [text for text in _TEXTS if text.pair is None or encoder.takes_pairs]
-
-
-def _plain(encoder: Encoder, texts: Sequence[Text]) -> list[Vectors]:
-    with plain_products():
-        return list(map_ahead(plain_forward(encoder), texts, torch.get_num_threads()))
 
 
 def check_parity(encoder: Encoder, expected: Sequence[Vectors] | None = None) -> Parity:
@@ -114,7 +111,7 @@ def measure_parity(
 
     Where tokens are not kept, the pooled vectors stand for them.
     """
-    plain = _plain(encoder, texts) if expected is None else expected
+    plain = expected_vectors(encoder, texts) if expected is None else expected
     tokens: list[npt.NDArray[np.float64]] = []
     pooled: list[npt.NDArray[np.float64]] = []
     longest = sum(encoder.tokenize(texts).lengths.tolist())

@@ -140,9 +140,11 @@ class Predictor:
         """
         given = cleaned_texts(texts, self.run, self.paired)
         result: dict[int, Prediction] = {}
-        for batch in self._parts.encoder.encode(given, progress=progress):
+        for batch in self._parts.encoder.encode(given):
             found = self._predict_batch(batch, given, attention)
             result.update(zip(batch.index.tolist(), found, strict=True))
+            if progress is not None:
+                progress(len(result), len(given))
         return [result[position] for position in range(len(given))]
 
     @torch.inference_mode()
