@@ -228,11 +228,7 @@ class Encoder:
         ]
 
     def top(self, k: int) -> nn.Module:
-        """A trainable float32 copy of the last k layers.
-
-        Returns:
-            A module that maps hidden states of layer L - k, (B, L, D) float32, and their mask (B, L) bool,
-            True for real tokens, to the last hidden states (B, L, D).
+        """A trainable float32 copy of the last k layers: a `TopLayers`, to be given what lies below them.
 
         Raises:
             InputError: k is not between 1 and the number of layers.
@@ -318,8 +314,9 @@ def _first_not_finite(batch: EncodedBatch) -> int | None:
     ends = np.cumsum(batch.lengths)
     for layer in batch.tokens:
         magnitudes = layer.view(np.uint16) & 0x7FFF  # bits without the sign: NumPy compares halves slowly
-        rows = np.flatnonzero((magnitudes >= 0x7C00).any(axis=1))  # infinity; above lie only NaNs
-        bad[np.searchsorted(ends, rows, side="right")] = True
+        if magnitudes.max() >= 0x7C00:  # infinity; above lie only NaNs
+            rows = np.flatnonzero((magnitudes >= 0x7C00).any(axis=1))
+            bad[np.searchsorted(ends, rows, side="right")] = True
     return int(batch.index[np.flatnonzero(bad)[0]]) if bad.any() else None
 
 

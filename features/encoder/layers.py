@@ -142,7 +142,7 @@ def resolve_layers(wanted: tuple[int, ...], total: int) -> tuple[int, ...]:
 
 
 class TopLayers(nn.Module):
-    """The last k layers of an encoder, trainable, over padded batches.
+    """The last k of an encoder's n layers, trainable, over padded batches of layer n - k's hidden states.
 
     Raises:
         InputError: each layer of the model needs the positions again (rotary ones).

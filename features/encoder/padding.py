@@ -166,16 +166,11 @@ def compare_padding(
     rounds: int = 3,
     progress: Callable[[int], None] = lambda texts: None,
 ) -> tuple[PaddingRun, ...]:
-    """Run every strategy over the same texts, in turns, and keep the median time of each.
+    """Run every strategy over the same N texts, in turns, and keep the median time of each.
 
-    The first, untimed turn warms up and compares the vectors.
-
-    Args:
-        encoder: the model; all strategies run its layers with the same code.
-        texts: N texts, in the order in which static and dynamic padding batch them.
-        batch_size: texts of a padded batch.
-        rounds: timed turns.
-        progress: called after each batch with the number of its texts, (rounds + 1) x 4 x N in all.
+    Padded batches have `batch_size` texts; static and dynamic padding take them in the order given. The
+    first, untimed turn warms up and compares the vectors; `rounds` timed ones follow. `progress` is called
+    with the number of texts that are done since, (rounds + 1) x 4 x N in all.
     """
     pieces = encoder.tokenize(texts)
     shape = (len(texts), len(encoder.manifest.vectors), encoder.dim)
