@@ -113,10 +113,7 @@ def layer_stack(model: nn.Module) -> Stack:
 
 
 def use_attention(model: Any, name: str, function: Any) -> None:
-    """Give a model of Transformers a function as its attention; the name is for the library's registry.
-
-    So every BERT-like architecture keeps its own code.
-    """
+    """Make a function the attention of a model, by a name in Transformers' registry; its other code stays."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(name, function)
