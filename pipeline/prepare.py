@@ -15,14 +15,12 @@ from pipeline.project.stage import log, run_stage
 from features.corpus.ingest import STRAY_QUOTE, Ingested, Reject, SplitPlan, ingest
 from features.corpus.labels import LabelMap, class_labels, rating_labels
 from features.corpus.rows import Columns
-from features.corpus.splits import SPLITS
+from features.corpus.splits import SPLITS, LeakAudit
 from features.corpus.tables import TableFormat
 from features.errors import InputError
 from pipeline.project import layout
-from pipeline.project.files import write_result
+from pipeline.project.files import replaced, write_result
 from pipeline.project.params import CorpusParams, load_params
-
-_SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
 
 
 def source_files(params: CorpusParams) -> dict[str | None, Path]:
@@ -35,28 +33,19 @@ def source_files(params: CorpusParams) -> dict[str | None, Path]:
     if params.split.files is None:
         return {None: source}
     if not {"train", "test"} <= params.split.files.keys():
-        raise InputError(
-            f"`split.files` names {', '.join(params.split.files) or 'nothing'}; expected at least train and "
-            f"test (a validation split is taken from train where none is given)"
-        )
+        found = ", ".join(params.split.files) or "nothing"
+        raise InputError(f"`split.files` names {found}; expected at least train and test")
     return {split: source / name for split, name in params.split.files.items()}
 
 
 def columns(params: CorpusParams) -> Columns:
     """The declared columns and file format."""
     given = params.columns
-    return Columns(
-        text=given.text,
-        label=given.label,
-        pair=given.pair,
-        group=given.group,
-        split=given.split,
-        split_names=dict(given.split_names or _SPLIT_NAMES),
-        reject_unknown=given.unknown == "reject",
-        only={column: tuple(values) for column, values in given.only.items()},
-        first_of=given.first_of,
-        form=TableFormat(given.separator, given.header, given.quoted, given.encoding),
+    form = TableFormat(given.separator, given.header, given.quoted, given.encoding)
+    roles = given.model_dump(
+        exclude={"separator", "header", "quoted", "encoding", "unknown"}, exclude_none=True
     )
+    return Columns(**roles, reject_unknown=given.unknown == "reject", form=form)
 
 
 def label_map(params: CorpusParams) -> LabelMap:
@@ -64,11 +53,6 @@ def label_map(params: CorpusParams) -> LabelMap:
     if params.labels.rating is not None:
         return rating_labels(*params.labels.rating)
     return class_labels(params.labels.classes or [])
-
-
-def split_plan(params: CorpusParams) -> SplitPlan:
-    """The declared split."""
-    return SplitPlan(**params.split.model_dump(exclude={"files"}))
 
 
 @dataclass(frozen=True)
@@ -100,39 +84,29 @@ def main(name: str) -> None:
     """Prepare one corpus of `params.yaml` into `layout.corpus_folder(name)`."""
     params = load_params().corpus(name)
     folder = layout.corpus_folder(name)
-    folder.mkdir(parents=True, exist_ok=True)
     with _table_of_rejects(folder / "rejects.csv") as reject:
         result = read(name, params, folder, reject)
         result.corpus.save(folder / "corpus.h5")
     summary = summarise(result)
     write_result(folder / "summary.json", summary)
+    for line in _told(summary, result.audit, folder / "rejects.csv"):
+        log.info("%s: %s", name, line)
+
+
+def _told(summary: Summary, audit: LeakAudit, rejects: Path) -> Iterator[str]:
+    """What people are told of a prepared corpus, as lines."""
+    used = ", ".join(f"{split} {count}" for split, count in summary.splits.items())
     rejected = sum(summary.rejected.values())
-    log.info(
-        "%s: %d of %d rows used (%s), %d rejected%s",
-        name,
-        summary.rows,
-        summary.read,
-        ", ".join(f"{split} {count}" for split, count in summary.splits.items()),
-        rejected,
-        f": see {folder / 'rejects.csv'}" if rejected else "",
-    )
+    see = f": see {rejects}" if rejected else ""
+    yield f"{summary.rows} of {summary.read} rows used ({used}), {rejected} rejected{see}"
     if strays := summary.rejected.get(STRAY_QUOTE):
-        log.info(
-            "%s: %d rows have a quote that encloses nothing; if quotes are plain characters in this file, "
-            "set `columns.quoted: false`",
-            name,
-            strays,
-        )
+        remedy = "if quotes are plain characters in this file, set `columns.quoted: false`"
+        yield f"{strays} rows have a quote that encloses nothing; {remedy}"
     for setting, count in summary.left_out.items():
-        log.info("%s: %d rows left out by `%s`", name, count, setting)
-    if summary.leaked_texts:
-        log.info(
-            "%s: %d texts stood in more than one split; %d rows %s so that each stands in one",
-            name,
-            summary.leaked_texts,
-            result.audit.moved + result.audit.dropped,
-            "left out" if result.audit.dropped else "moved",
-        )
+        yield f"{count} rows left out by `{setting}`"
+    if audit.texts:
+        what = f"{audit.dropped} rows left out" if audit.dropped else f"{audit.moved} rows moved"
+        yield f"{audit.texts} texts stood in more than one split; {what} so that each stands in one"
 
 
 def read(
@@ -140,20 +114,12 @@ def read(
 ) -> Ingested:
     """Read a declared corpus; its texts lie in a nameless file in `folder` until they are saved."""
     files = source_files(params)
+    plan = SplitPlan(**params.split.model_dump(exclude={"files"}))
+    declared = columns(params), label_map(params), plan, params.language
     size = sum(path.stat().st_size for path in files.values() if path.is_file())
     # A bar that takes a second to appear does not stand in front of a message about a missing file.
     with tqdm(total=size, desc=f"prepare {name}", unit="B", unit_scale=True, delay=1) as bar:
-        return ingest(
-            name,
-            files,
-            columns(params),
-            label_map(params),
-            split_plan(params),
-            params.language,
-            reject=reject,
-            folder=folder,
-            progress=bar.update,
-        )
+        return ingest(name, files, *declared, reject=reject, folder=folder, progress=bar.update)
 
 
 def summarise(result: Ingested) -> Summary:
@@ -186,16 +152,14 @@ def summarise(result: Ingested) -> Summary:
 @contextmanager
 def _table_of_rejects(path: Path) -> Iterator[Callable[[Reject], object]]:
     """A table that is filled row by row, since millions may be rejected, and is whole or not there."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        # Half a surrogate pair, which some encodings let through and no file can hold, becomes a mark.
-        with partial.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("file", "row", "line", "reason", "content"))
-            yield writer.writerow
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # Half a surrogate pair, which some encodings let through and no file can hold, becomes a mark.
+    with (
+        replaced(path) as partial,
+        partial.open("w", encoding="utf-8-sig", errors="replace", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(("file", "row", "line", "reason", "content"))
+        yield writer.writerow
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Columns:
     split: str | None = None
     split_names: Mapping[str, str] = field(default_factory=lambda: {name: name for name in SPLITS})
     reject_unknown: bool = False
-    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
     first_of: str | None = None
     form: TableFormat = field(default_factory=TableFormat)
 

@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from features.errors import InputError
+from pipeline.project.files import replaced
 from pipeline.project.params import load_params
 
 _PLAIN = re.compile(r"[A-Za-z_\u4e00-\u9fff][\w./-]*(?: [\w./-]+)*")
@@ -62,13 +63,9 @@ class Entry:
         text = path.read_text("utf-8")
         for section in ("corpora", "runs"):
             text = self._inserted(path, text, section)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(text, "utf-8")
-        try:
+        with replaced(path) as partial:
+            partial.write_text(text, "utf-8")
             load_params(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _inserted(self, path: Path, text: str, section: str) -> str:
         """The file's text with this entry in a section."""
@@ -80,9 +77,7 @@ class Entry:
         indent = 2
         if block:
             if block.fa.flow_style():
-                raise InputError(
-                    f"`{section}:` in {path} stands on one line; write one entry a line, then try again"
-                )
+                raise InputError(f"`{section}:` in {path} stands on one line; write one entry a line")
             indent = block.lc.key(next(iter(block)))[1]
         else:
             lines[first] = re.sub(r":\s*(\{\s*\}|null|~)?", ":", lines[first], count=1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from features.errors import InputError
 from pipeline.commands.entry import Entry
-from pipeline.project.params import CorpusParams, RunParams
+from pipeline.project.params import CorpusParams, RunParams, StrictModel
 
 FOLDER = Path("presets")
 
@@ -20,11 +20,7 @@ FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 Digest = Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Download(_Model):
+class Download(StrictModel):
     """Where the files of a corpus are to be had; exactly one of `kaggle`, `hub` and `url`.
 
     kaggle: `owner/name` of a data set, or `competitions/name`.
@@ -42,7 +38,7 @@ class Download(_Model):
     url: str | None = None
     remote: Annotated[list[FileName], Field(min_length=1)] | None = None
     within: Text | None = None
-    digests: dict[str, Digest] = {}
+    digests: dict[str, Digest] = Field(default={})
     folder: Text
     files: Annotated[list[FileName], Field(min_length=1)]
 
@@ -74,7 +70,7 @@ class Download(_Model):
         return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"  # without a name and password
 
 
-class Preset(_Model):
+class Preset(StrictModel):
     """One known corpus.
 
     title, licence, metric: for people; `metric` is the figure that reports of this corpus lead with.

@@ -13,7 +13,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -41,11 +42,7 @@ def write_result(path: Path, value: Any) -> None:
 
 
 def read_result(path: Path, model: type[T]) -> T:
-    """What `write_result` wrote.
-
-    Args:
-        path: the file.
-        model: the type that was written; everything in it is checked.
+    """What `write_result` wrote: a value of the type `model`, in which everything is checked.
 
     Raises:
         InputError: the file is missing, damaged, or of another version.
@@ -64,7 +61,7 @@ def read_result(path: Path, model: type[T]) -> T:
         value: T = _adapter(model).validate_python(content)
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(map(str, problem["loc"]))
         raise InputError(f"{path} is of another version ({place}: {problem['msg']}); {_REMEDY}") from None
     if _plain(value) != content:
         raise InputError(f"{path} is of another version (it holds more than is known of it); {_REMEDY}")
@@ -78,10 +75,8 @@ def require_corpus(path: Path, made_from: str, digest: str) -> None:
         InputError: the digests differ.
     """
     if made_from != digest:
-        raise InputError(
-            f"{path} was made from another version of its corpus: rows, labels or splits differ (the digest "
-            f"was {made_from} and is {digest}); run `dvc repro`"
-        )
+        found = f"rows, labels or splits differ (the digest was {made_from} and is {digest})"
+        raise InputError(f"{path} was made from another version of its corpus: {found}; run `dvc repro`")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -91,7 +86,8 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         for name, array in arrays.items():
             file[name] = array
     content = buffer.getvalue()[_HEAD_BYTES:]
-    _replace(path, _head(content) + content)
+    with replaced(path) as partial:
+        partial.write_bytes(_head(content) + content)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -112,18 +108,29 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write readable JSON for other programs: numpy's numbers as numbers, NaN as null."""
-    _replace(path, (json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with replaced(path) as partial:
+        partial.write_bytes(text.encode())
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table with a header; UTF-8 with a byte-order mark, so that spreadsheets show Chinese."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8-sig", newline="") as file:
+    with replaced(path) as partial, partial.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-    partial.replace(path)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """The name to write a file under; it takes the place of `path` once it is whole, or is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 _adapter: Any = cache(TypeAdapter)
@@ -140,13 +147,6 @@ def _digest(content: bytes) -> str:
 
 def _canonical(content: Any) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _plain(value: Any) -> Any:

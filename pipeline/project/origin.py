@@ -75,13 +75,9 @@ def origin(params: Params, run: str, manifest: Manifest, labels: tuple[str, ...]
 
 
 def require_same(what: str, found: Mapping[str, Any], expected: Origin, only: tuple[str, ...] = ()) -> None:
-    """Refuse a result that was made from something else.
+    """Refuse a result, named `what` in the message, that was made from something else than `expected`.
 
-    Args:
-        what: the result, to begin the message with.
-        found: the fields of its origin.
-        expected: what it would be made from now.
-        only: fields to compare; all where none are named.
+    found: the fields of its origin. only: fields to compare; all where none are named.
 
     Raises:
         InputError: a field differs; the message names each with both values.
@@ -89,9 +85,7 @@ def require_same(what: str, found: Mapping[str, Any], expected: Origin, only: tu
     now = asdict(expected)
     each = [_difference(name, _listed(found.get(name)), _listed(now[name])) for name in only or now]
     if differing := "; ".join(filter(None, each)):
-        raise InputError(
-            f"{what} was made from something else than there is now: {differing}; run `dvc repro`"
-        )
+        raise InputError(f"{what} was made from something else than now: {differing}; run `dvc repro`")
 
 
 def open_cache(name: str, corpus: Corpus) -> FeatureStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
 
@@ -37,11 +38,13 @@ InnerFile = Annotated[str, AfterValidator(_inside)]
 WordFile = Annotated[str, AfterValidator(_word_file)]
 
 
-class _Model(BaseModel):
+class StrictModel(BaseModel):
+    """A frozen model that takes no unknown name, converts no value, and holds finite numbers."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class ColumnsParams(_Model):
+class ColumnsParams(StrictModel):
     """Which column plays which role, which rows are wanted, and how the file is written.
 
     only: column: [value, ...]; rows that hold another value there are left out.
@@ -73,19 +76,12 @@ class ColumnsParams(_Model):
         return self
 
 
-class LabelsParams(_Model):
+class LabelsParams(StrictModel):
     """Either `rating: [lowest, highest]`, or `classes:` as a list, or as spelling: name."""
 
-    rating: tuple[Rating, Rating] | None = None
+    # Not strict: that would refuse YAML's list where a pair is declared.
+    rating: Annotated[tuple[Rating, Rating], Field(strict=False)] | None = None
     classes: list[str] | dict[str, str] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sequence_is_pair(cls, data: object) -> object:
-        # Strict models refuse YAML's list where a pair is declared; a list of two is what people write.
-        if isinstance(data, dict) and isinstance(rating := data.get("rating"), list):
-            return {**data, "rating": tuple(rating)}
-        return data
 
     @model_validator(mode="after")
     def _one_of_two(self) -> LabelsParams:
@@ -94,7 +90,7 @@ class LabelsParams(_Model):
         return self
 
 
-class SplitParams(_Model):
+class SplitParams(StrictModel):
     """Sizes as shares or numbers of texts; see `features.corpus.ingest.SplitPlan`.
 
     files: where splits are given as files, their names inside the folder `source`.
@@ -110,7 +106,7 @@ class SplitParams(_Model):
     repeats: Literal["move", "drop"] = "move"
 
 
-class TrainingParams(_Model):
+class TrainingParams(StrictModel):
     """The optimiser's settings, for all runs or overridden by one.
 
     optimiser: `lbfgs` solves a head that is linear in all it learns and chooses its L2 penalty on validation
@@ -143,21 +139,19 @@ def _where_dvc_sees_it(model: str) -> str:
     """A hub id, or a folder under `encoders/`, which the stages name as a dependency."""
     parts = PurePosixPath(model).parts
     if Path(model).is_dir() and (parts[0] != "encoders" or ".." in parts):
-        raise ValueError(
-            f"the folder {model} lies outside `encoders/`, where DVC would not see it change; move or link "
-            f"it there, and write encoders/{Path(model).name}"
-        )
+        found = f"the folder {model} lies outside `encoders/`, where DVC would not see it change"
+        raise ValueError(f"{found}; move or link it there, and write encoders/{Path(model).name}")
     return model
 
 
-class EncoderParams(_Model):
+class EncoderParams(StrictModel):
     """A folder, or a hub id with the commit it is pinned to."""
 
     model: Annotated[str, AfterValidator(_where_dvc_sees_it)]
     revision: str | None = None
 
 
-class EncodeParams(_Model):
+class EncodeParams(StrictModel):
     """What is encoded and kept. Layers count as in `hidden_states`; -1 is the last.
 
     tokens: `float16` (or true), `int8` for half the disk, or false for pooled vectors alone.
@@ -179,7 +173,7 @@ class EncodeParams(_Model):
         return self.tokens if isinstance(self.tokens, str) else "float16"
 
 
-class WordsParams(_Model):
+class WordsParams(StrictModel):
     """Optional jieba dictionary and stop words (one a line) in `data/words/`, for counts and pictures."""
 
     top: Positive = 30
@@ -192,7 +186,7 @@ class WordsParams(_Model):
         return Path(self.dictionary) if self.dictionary else None
 
 
-class TsneParams(_Model):
+class TsneParams(StrictModel):
     """t-SNE of the test split's pooled vectors; see `pipeline.explore`."""
 
     vector: str = "mean"
@@ -201,7 +195,7 @@ class TsneParams(_Model):
     seed: Seed = 13
 
 
-class CorpusParams(_Model):
+class CorpusParams(StrictModel):
     """One corpus: where it is, how it is read, split, encoded and looked at.
 
     `dvc.yaml` names each of these sections, so that none may be left out; what is in them has defaults.
@@ -221,7 +215,7 @@ class CorpusParams(_Model):
     case: str | None = None
 
 
-class RunParams(_Model):
+class RunParams(StrictModel):
     """One head on one corpus: one line, one more run.
 
     layers: which cached layers the head reads, as under `encode.layers`; the topmost where none are named.
@@ -241,7 +235,7 @@ class RunParams(_Model):
     rows: Positive | None = None
 
 
-class AttentionParams(_Model):
+class AttentionParams(StrictModel):
     """Which test texts get a heatmap: so many sampled, and those that contain one of `texts`."""
 
     sample: Annotated[int, Field(ge=0)] = 6
@@ -249,7 +243,7 @@ class AttentionParams(_Model):
     seed: Seed = 13
 
 
-class Params(_Model):
+class Params(StrictModel):
     """The whole file."""
 
     encoders: dict[Name, EncoderParams]
@@ -273,10 +267,8 @@ class Params(_Model):
             cached = self.corpora[run.corpus].encode.layers
             for layer in run.layers or []:
                 if layer not in cached:
-                    raise ValueError(
-                        f"runs.{name}.layers asks for layer {layer}, but corpora.{run.corpus}.encode.layers "
-                        f"caches {cached}; add it there"
-                    )
+                    there = f"corpora.{run.corpus}.encode.layers caches {cached}; add it there"
+                    raise ValueError(f"runs.{name}.layers asks for layer {layer}, but {there}")
             self.training_of(name)
         return self
 
@@ -322,9 +314,7 @@ def _describe(location: tuple[int | str, ...], message: str) -> str:
     return f"{place}: {message}" if place else message.removeprefix("Value error, ")
 
 
-def _known(
-    name: str, table: dict[str, EncoderParams] | dict[str, CorpusParams], where: str, what: str
-) -> None:
+def _known(name: str, table: Collection[str], where: str, what: str) -> None:
     if name not in table:
         raise ValueError(f"{where} is {name!r}, which is not under {what}: {', '.join(table) or 'empty'}")
 

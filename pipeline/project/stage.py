@@ -25,14 +25,9 @@ def run_stage(
     arguments: Sequence[str] | None = None,
     mistakes: tuple[type[Exception], ...] = (InputError,),
 ) -> None:
-    """Parse `python -m pipeline.STAGE NAME`, run it, and exit with 2 and one line on a user's mistake.
+    """Parse `python -m pipeline.STAGE NAME`, and run the stage `main` with the name under `guard`.
 
-    Args:
-        main: the stage; gets the name.
-        what: what the name is of (`corpus`, `run`), for the help text.
-        description: one line for `--help`.
-        arguments: in place of `sys.argv`, for tests.
-        mistakes: as for `guard`.
+    what: what the name is of, `corpus` or `run`. arguments: in place of `sys.argv`, for tests.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(what, help=f"name of a {what} in params.yaml")
@@ -43,9 +38,7 @@ def run_stage(
 def guard(action: Callable[[], None], mistakes: tuple[type[Exception], ...] = (InputError,)) -> None:
     """Run an action; a user's mistake, a full disk or Ctrl-C ends in one line, not in a traceback.
 
-    Args:
-        action: what is run.
-        mistakes: the errors that a user's input causes; with heads, `HeadError` is one of them.
+    mistakes: the errors that a user's input causes; with heads, `HeadError` is one of them.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
