@@ -27,9 +27,7 @@ Segmenter = Callable[[str], list[Span]]
 def segmenter(language: str, dictionary: Path | None = None) -> Segmenter:
     """The function that finds words: jieba for `zh`, runs of letters for `en`. Punctuation is no word.
 
-    Args:
-        language: `en` or `zh`.
-        dictionary: for Chinese, a jieba user dictionary (one word a line, optionally a frequency and a tag).
+    dictionary: a jieba user dictionary for `zh`: one word a line, optionally a frequency and a tag.
 
     Raises:
         InputError: the dictionary is missing or jieba cannot read it.

@@ -106,9 +106,8 @@ def ingest(
         plan: sizes and seed of the split.
         language: `en` or `zh`.
         reject: called with each row that cannot be used, as they are read.
-        folder: where texts lie until the corpus is saved, on a disk with room for them; None is the
-            system's folder for temporary files, which may be memory.
-        progress: called now and then with the bytes of the files read since it was called last.
+        folder: where texts lie until the corpus is saved; None is the system's for temporary files.
+        progress: called now and then with the bytes read since it was called last.
 
     Raises:
         InputError: a missing file or column, an unknown label (unless rejected), no usable row, or an empty
@@ -122,18 +121,8 @@ def ingest(
     rows, codes, audit = _split(rows, plan)
     if audit.dropped:
         left_out[REPEATS] = audit.dropped
-    corpus = Corpus(
-        name=name,
-        language=language,
-        labels=label_map.labels,
-        texts=rows.texts,
-        text=rows.text,
-        label=rows.label,
-        split=codes,
-        number=rows.number,
-        groups=rows.groups,
-        group=rows.group,
-    )
+    kept = {field: getattr(rows, field) for field in ("texts", "text", "label", "number", "groups", "group")}
+    corpus = Corpus(name=name, language=language, labels=label_map.labels, split=codes, **kept)
     return Ingested(corpus, audit, read, dict(rejected.most_common()), dict(left_out))
 
 
@@ -279,22 +268,18 @@ def _nothing_usable(
     where: str, columns: Columns, parsers: list[RowParser], rejected: Counter[str]
 ) -> InputError:
     """The error for a source without a usable row: why, or what the columns of a filter hold most often."""
-    values = {
-        column: sum((parser.values[column] for parser in parsers), Counter[str]()) for column in columns.only
-    }
-    if any(values.values()) and not any(parser.passed for parser in parsers):
+    found = []
+    for column in columns.only:
+        counts = sum((parser.values[column] for parser in parsers), Counter[str]())
+        often = ", ".join(f"{value[:40]!r} ({n} rows)" for value, n in counts.most_common(5))
+        found += [f"{column!r} most often holds {often}"] if often else []
+    if found and not any(parser.passed for parser in parsers):
         asked = "; ".join(f"{name!r} in {', '.join(map(repr, only))}" for name, only in columns.only.items())
-        found = "; ".join(
-            f"{column!r} most often holds "
-            + ", ".join(f"{value[:40]!r} ({n} rows)" for value, n in counts.most_common(5))
-            for column, counts in values.items()
-        )
-        return InputError(f"no row of {where} passes `columns.only` ({asked}); {found}: change the values")
+        holds = "; ".join(found)
+        return InputError(f"no row of {where} passes `columns.only` ({asked}); {holds}: change the values")
     reasons = "; ".join(f"{reason}, {count}" for reason, count in rejected.most_common(3))
-    return InputError(
-        f"{where} has no usable row ({rejected.total()} rejected: {reasons or 'it holds a header only'}); "
-        f"check `columns:` and `labels:`"
-    )
+    what = f"{rejected.total()} rejected: {reasons or 'it holds a header only'}"
+    return InputError(f"{where} has no usable row ({what}); check `columns:` and `labels:`")
 
 
 def _split(rows: _Rows, plan: SplitPlan) -> tuple[_Rows, npt.NDArray[np.int8], LeakAudit]:

@@ -72,17 +72,11 @@ def assign_splits(
     test: float | int,
     validation: float | int,
 ) -> npt.NDArray[np.int8]:
-    """Split rows into train (0), validation (1) and test (2), stratified by label, whole units together.
+    """Split rows into train, validation and test, stratified by label: (N,) int8 codes into `SPLITS`.
 
-    Args:
-        unit: (N,) unit of each row, 0 to U-1; rows with the same unit land in the same split.
-        hashes: (U,) as `name_hashes` gives them.
-        labels: (N,); a unit's stratum is its most frequent label.
-        test: share of the units (a float below 1) or number of units (an int).
-        validation: the same for the validation split.
-
-    Returns:
-        (N,) int8 codes into `SPLITS`.
+    unit: (N,) unit of each row, 0 to U-1; rows with the same unit land in the same split.
+    hashes: (U,) as `name_hashes` gives them. labels: (N,); a unit's stratum is its most frequent label.
+    test, validation: share of the units (a float below 1) or number of units (an int).
 
     Raises:
         InputError: the sizes leave no unit for training.
@@ -134,13 +128,7 @@ def audit_leaks(
     """Find texts in more than one split and move each to the split that must stay clean the most.
 
     Test wins over validation, validation over train: a model may lose a training row, never gain a test one.
-
-    Args:
-        text: (N,) text of each row, 0 to U-1.
-        codes: (N,) int8 into `SPLITS`.
-
-    Returns:
-        (N,) int8 codes in which each text stands in one split, and the figures.
+    text: (N,) text of each row, 0 to U-1. codes: (N,) int8 into `SPLITS`, as the codes that are returned.
     """
     texts = int(text.max(initial=-1)) + 1
     highest, lowest = np.full(texts, TRAIN, np.int8), np.full(texts, TEST, np.int8)

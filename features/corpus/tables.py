@@ -106,10 +106,9 @@ class Table:
         both its first and its last line do. Then its first line alone is one record, marked as stray, and
         reading goes on with the second. So every line of the file is read, and none twice.
 
-        Args:
-            is_row: whether the fields of a line, read without its quotes and at least as many as there are
-                columns, look like a row by themselves. Without it, nothing is known to be swallowed.
-            progress: called now and then with the bytes read since it was called last.
+        is_row: whether the fields of a line, read without its quotes and at least as many as there are
+        columns, look like a row by themselves; without it, nothing is known to be swallowed.
+        progress: called now and then with the bytes read since it was called last.
         """
         reported = 0
         with self._opened() as file:

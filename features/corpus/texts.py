@@ -92,13 +92,10 @@ class Strings(Sequence[str]):
             count = max(1, int(np.searchsorted(np.cumsum(end - start), _BLOCK_BYTES)))
             start, end, first = start[:count], end[:count], first + count
             yield [self._data[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
-            self._give_back(int(start.min()), int(end.max()))
-
-    def _give_back(self, start: int, end: int) -> None:
-        """Let go of mapped pages; the file still has them, whoever asks again gets them again."""
-        if isinstance(self._data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            start -= start % mmap.PAGESIZE
-            self._data.madvise(mmap.MADV_DONTNEED, start, end - start)
+            # Let go of mapped pages; the file still has them, whoever asks again gets them again.
+            if isinstance(self._data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                page = int(start.min()) // mmap.PAGESIZE * mmap.PAGESIZE
+                self._data.madvise(mmap.MADV_DONTNEED, page, int(end.max()) - page)
 
 
 class StoredTexts(Sequence[Text]):

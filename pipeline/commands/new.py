@@ -154,10 +154,8 @@ def _labels(roles: Roles, remarks: list[str]) -> dict[str, Any]:
     labels, column = roles.labels, roles.columns["label"]
     if labels.rating is not None:
         low, high = labels.rating
-        remarks.append(
-            f"{column!r} is read as a rating from {low} to {high}; if its order does not count, write "
-            f"`classes: [...]`"
-        )
+        what = f"{column!r} is read as a rating from {low} to {high}"
+        remarks.append(f"{what}; if its order does not count, write `classes: [...]`")
         return {"rating": [low, high]}
     if any(spelling != name for spelling, name in labels.classes.items()):
         return {"classes": dict(labels.classes)}
@@ -237,9 +235,9 @@ def _write(entry: Entry, dry_run: bool) -> None:
         print("\n".join(["", f"{section}:", *lines]))
     if dry_run:
         print("\nnothing was written (--dry-run)")
-        return
-    entry.add_to(PARAMS)
-    print(f"\nwritten to {PARAMS}; `dvc repro` runs it from raw text to the report")
+    else:
+        entry.add_to(PARAMS)
+        print(f"\nwritten to {PARAMS}; `dvc repro` runs it from raw text to the report")
 
 
 def _short(field: str) -> str:

@@ -115,10 +115,10 @@ def profile(path: Path) -> Profile:
     """
     form = _sniff(path)
     found = _profile(path, form)
-    if found.ragged and form.quoted:  # perhaps its quotes are plain characters
-        plain = _profile(path, replace(form, quoted=False))
-        found = min(found, plain, key=lambda way: way.ragged / max(way.rows, 1))
-    return found
+    if not (found.ragged and form.quoted):
+        return found
+    plain = _profile(path, replace(form, quoted=False))  # perhaps its quotes are plain characters
+    return min(found, plain, key=lambda way: way.ragged / max(way.rows, 1))
 
 
 def bare(name: str) -> str:
