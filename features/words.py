@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from features.errors import InputError
 
@@ -34,7 +34,13 @@ def segmenter(language: str, dictionary: Path | None = None) -> Segmenter:
     """
     if language != "zh":
         return lambda text: [Span(*match.span()) for match in _WORD.finditer(text)]
-    tokenizer = _jieba(dictionary)
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    # An own tokenizer: the module's global one would carry one corpus's dictionary into the next.
+    tokenizer = jieba.Tokenizer()
+    if dictionary is not None:
+        _add_words(tokenizer.load_userdict, dictionary)
 
     def spans(text: str) -> list[Span]:
         # jieba does not look across line ends and counts characters, so that spans are exact.
@@ -44,23 +50,15 @@ def segmenter(language: str, dictionary: Path | None = None) -> Segmenter:
     return spans
 
 
-def _jieba(dictionary: Path | None):  # type: ignore[no-untyped-def]
-    import jieba
-
-    jieba.setLogLevel(logging.WARNING)
-    # An own tokenizer: the module's global one would carry one corpus's dictionary into the next.
-    tokenizer = jieba.Tokenizer()
-    if dictionary is None:
-        return tokenizer
+def _add_words(load: Callable[[BinaryIO], object], dictionary: Path) -> None:
     if not dictionary.is_file():
         raise InputError(f"the jieba dictionary {dictionary} does not exist; see `words.dictionary`")
     try:
         with dictionary.open("rb") as file:  # given a path, jieba leaves the file open
-            tokenizer.load_userdict(file)
+            load(file)
     except (ValueError, UnicodeDecodeError) as error:
         expected = "UTF-8 lines: word, frequency, tag"
         raise InputError(f"jieba cannot read {dictionary} ({error}); expected {expected}") from None
-    return tokenizer
 
 
 def read_stop_words(path: Path | None) -> frozenset[str]:

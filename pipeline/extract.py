@@ -28,8 +28,8 @@ def encoder_spec(params: Params, corpus: CorpusParams) -> EncoderSpec:
         revision=encoder.revision,
         max_length=encode.max_length,
         layers=tuple(encode.layers),
-        keep_tokens=encode.keep_tokens,
-        at_rest=encode.at_rest,
+        keep_tokens=bool(encode.tokens),
+        at_rest=encode.tokens if isinstance(encode.tokens, str) else "float16",
     )
 
 

@@ -84,8 +84,14 @@ def main(name: str) -> None:
     """Prepare one corpus of `params.yaml` into `layout.corpus_folder(name)`."""
     params = load_params().corpus(name)
     folder = layout.corpus_folder(name)
-    with _table_of_rejects(folder / "rejects.csv") as reject:
-        result = read(name, params, folder, reject)
+    files = source_files(params)
+    plan = SplitPlan(**params.split.model_dump(exclude={"files"}))
+    declared = columns(params), label_map(params), plan, params.language
+    size = sum(path.stat().st_size for path in files.values() if path.is_file())
+    # A bar that takes a second to appear does not stand in front of a message about a missing file.
+    bar = tqdm(total=size, desc=f"prepare {name}", unit="B", unit_scale=True, delay=1)
+    with bar, _table_of_rejects(folder / "rejects.csv") as reject:
+        result = ingest(name, files, *declared, reject=reject, folder=folder, progress=bar.update)
         result.corpus.save(folder / "corpus.h5")
     summary = summarise(result)
     write_result(folder / "summary.json", summary)
@@ -107,19 +113,6 @@ def _told(summary: Summary, audit: LeakAudit, rejects: Path) -> Iterator[str]:
     if audit.texts:
         what = f"{audit.dropped} rows left out" if audit.dropped else f"{audit.moved} rows moved"
         yield f"{audit.texts} texts stood in more than one split; {what} so that each stands in one"
-
-
-def read(
-    name: str, params: CorpusParams, folder: Path, reject: Callable[[Reject], object] = lambda row: None
-) -> Ingested:
-    """Read a declared corpus; its texts lie in a nameless file in `folder` until they are saved."""
-    files = source_files(params)
-    plan = SplitPlan(**params.split.model_dump(exclude={"files"}))
-    declared = columns(params), label_map(params), plan, params.language
-    size = sum(path.stat().st_size for path in files.values() if path.is_file())
-    # A bar that takes a second to appear does not stand in front of a message about a missing file.
-    with tqdm(total=size, desc=f"prepare {name}", unit="B", unit_scale=True, delay=1) as bar:
-        return ingest(name, files, *declared, reject=reject, folder=folder, progress=bar.update)
 
 
 def summarise(result: Ingested) -> Summary:

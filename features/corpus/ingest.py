@@ -98,16 +98,10 @@ def ingest(
 ) -> Ingested:
     """Read, clean, split and audit; memory grows with the number of rows and of groups, not with the texts.
 
-    Args:
-        name: the corpus, as in `params.yaml`.
-        files: one file under None, or a file a split under `train`, `validation`, `test`.
-        columns: which column plays which role.
-        label_map: how the label column becomes label values.
-        plan: sizes and seed of the split.
-        language: `en` or `zh`.
-        reject: called with each row that cannot be used, as they are read.
-        folder: where texts lie until the corpus is saved; None is the system's for temporary files.
-        progress: called now and then with the bytes read since it was called last.
+    files: one file under None, or a file a split under `train`, `validation`, `test`.
+    reject: called with each row that cannot be used, as they are read.
+    folder: where texts lie until the corpus is saved; None is the system's for temporary files.
+    progress: called now and then with the bytes read since it was called last.
 
     Raises:
         InputError: a missing file or column, an unknown label (unless rejected), no usable row, or an empty

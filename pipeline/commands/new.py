@@ -96,8 +96,11 @@ def _propose(name: str, profile: Profile, roles: Roles, params: Params) -> Entry
     """The entry for a table whose columns have their roles."""
     remarks = list(roles.remarks)
     language = "zh" if profile.column(roles.columns["text"]).chinese >= _CHINESE else "en"
+    path, here = profile.table.path.resolve(), Path.cwd().resolve()
+    # A file inside the project's folder is named from there, so that the project can move.
+    source = path.relative_to(here) if path.is_relative_to(here) else path
     corpus = {
-        "source": _source(profile.table.path),
+        "source": source.as_posix(),
         "columns": _columns(profile, roles, remarks),
         "labels": _labels(roles, remarks),
         "split": _split(profile, roles, remarks),
@@ -119,12 +122,6 @@ def _runs(name: str, rating: bool) -> dict[str, dict[str, Any]]:
     }
 
 
-def _source(path: Path) -> str:
-    """Relative to the project's folder where the file is inside it, so that the project can move."""
-    whole, here = path.resolve(), Path.cwd().resolve()
-    return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix()
-
-
 def _columns(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]:
     form = profile.table.form
     columns: dict[str, Any] = dict(roles.columns)
@@ -139,7 +136,7 @@ def _columns(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, An
         columns["quoted"] = form.quoted
         if not form.quoted:
             why = "enclose no fields, or do not balance"
-            remarks.append(f"quotes {why}, and are read as plain characters; if they do, drop `quoted:`")
+            remarks.append(f"quotes {why}: they are read as plain characters; to change it, drop `quoted:`")
     if form.encoding != "utf-8-sig":
         columns["encoding"] = form.encoding
         remarks.append(f"the file is no UTF-8; {form.encoding} fits: change it under `encoding:`")

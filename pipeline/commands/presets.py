@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, model_validator
 
 from features.errors import InputError
 from pipeline.commands.entry import Entry
-from pipeline.project.params import CorpusParams, RunParams, StrictModel
+from pipeline.project.params import CorpusParams, RunParams, StrictModel, load_yaml
 
 FOLDER = Path("presets")
 
@@ -115,11 +113,4 @@ def load_preset(name: str, folder: Path = FOLDER) -> Preset:
     if name not in preset_names(folder):
         there = ", ".join(preset_names(folder)) or "none"
         raise InputError(f"there is no preset {name!r}; {folder}/ has {there}")
-    try:
-        return Preset.model_validate(YAML(typ="safe").load(path))
-    except YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {place}: {first['msg']}") from None
+    return load_yaml(path, Preset)

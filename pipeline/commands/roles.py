@@ -13,7 +13,7 @@ from features.errors import InputError
 from pipeline.commands.table_profile import GROUPS, LABELS, PAIRS, SPLITS, TEXTS, Column, Profile, bare
 
 _RATINGS = ("star", "stars", "rating", "score", "overall", "grade", "评分", "星级", "sentiment")
-_WHOLE = re.compile(r"[+-]?\d{1,9}(\.0)?")  # a whole number that could be a label, also as `4.0`
+_is_whole = re.compile(r"[+-]?\d{1,9}(\.0)?").fullmatch  # a number that could be a label, also as `4.0`
 _MOST = 50  # different classes
 _RARE = 0.002  # share of the labelled rows below which a spelling is taken for a slip
 _SLIPS = 0.05  # share of slips above which the column is no label column
@@ -106,8 +106,8 @@ def _guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess
     counts = dict.fromkeys(shown_names, 0)
     for value, count in kept.items():
         counts[name_of[value]] += count
-    spellings = sorted(kept, key=lambda value: (names.index(name_of[value]), value))
-    classes = {value: name_of[value] for value in spellings}
+    in_order = sorted(kept, key=lambda value: (names.index(name_of[value]), value))
+    classes = {value: name_of[value] for value in in_order}
     return LabelGuess(rating, classes, counts, values.total() - total, slips)
 
 
@@ -130,10 +130,6 @@ def _names(spellings: Mapping[str, int]) -> dict[str, str]:
     return {
         value: str(int(float(value))) if _is_whole(value) else best[value.casefold()] for value in spellings
     }
-
-
-def _is_whole(field: str) -> bool:
-    return _WHOLE.fullmatch(field) is not None
 
 
 def _order(name: str) -> tuple[int, float, str]:

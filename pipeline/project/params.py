@@ -69,10 +69,9 @@ class ColumnsParams(StrictModel):
     def _a_column_a_role(self) -> ColumnsParams:
         roles: dict[str, str] = {}
         for role in ("text", "label", "pair", "group", "split"):
-            if (column := getattr(self, role)) is not None:
-                if column in roles:
-                    raise ValueError(f"{roles[column]!r} and {role!r} both name {column!r}; name two columns")
-                roles[column] = role
+            column = getattr(self, role)
+            if column is not None and (other := roles.setdefault(column, role)) != role:
+                raise ValueError(f"{other!r} and {role!r} both name {column!r}; name two columns")
         return self
 
 
@@ -128,6 +127,7 @@ class TrainingParams(StrictModel):
 
 
 T = TypeVar("T")
+M = TypeVar("M", bound=StrictModel)
 
 PARAMS = Path("params.yaml")
 
@@ -161,16 +161,6 @@ class EncodeParams(StrictModel):
     max_length: Annotated[int, Field(ge=3)]
     layers: list[int] = Field(default=[-1], min_length=1)
     tokens: bool | Literal["float16", "int8"] = True
-
-    @property
-    def keep_tokens(self) -> bool:
-        """Whether token embeddings are kept at all."""
-        return bool(self.tokens)
-
-    @property
-    def at_rest(self) -> str:
-        """How they are kept."""
-        return self.tokens if isinstance(self.tokens, str) else "float16"
 
 
 class WordsParams(StrictModel):
@@ -290,10 +280,15 @@ class Params(StrictModel):
 
 
 def load_params(path: Path = PARAMS) -> Params:
-    """Read and check the file.
+    """Read and check the file; InputError as in `load_yaml`."""
+    return load_yaml(path, Params)
+
+
+def load_yaml(path: Path, model: type[M]) -> M:
+    """Read a YAML file as a model.
 
     Raises:
-        InputError: it is missing, not YAML, or says something the models do not allow; the message names
+        InputError: it is missing, not YAML, or says something the model does not allow; the message names
             the entry.
     """
     try:
@@ -303,7 +298,7 @@ def load_params(path: Path = PARAMS) -> Params:
     except (YAMLError, ValueError) as error:  # a ValueError is no UTF-8, or a number of thousands of digits
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
-        return Params.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(_describe(problem["loc"], problem["msg"]) for problem in error.errors()[:3])
         raise InputError(f"{path}: {problems}") from None
