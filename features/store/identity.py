@@ -72,10 +72,10 @@ class Manifest:
         return tuple(self._key("code", code) for code, of in _FINGERPRINTS.items() if of == self.version)
 
     def _key(self, name: str, version: int | str) -> str:
-        fields = dataclasses.asdict(self) | {name: version}
-        left_out = (*self._NOT_KEY, *({"version"} - {name}))
-        kept = {field: value for field, value in fields.items() if field not in left_out}
-        return digest_bytes(json.dumps(kept, sort_keys=True).encode())
+        fields = dataclasses.asdict(self)
+        for field in (*self._NOT_KEY, "version"):
+            del fields[field]
+        return digest_bytes(json.dumps(fields | {name: version}, sort_keys=True).encode())
 
     def to_json(self) -> str:
         """All fields as one JSON object."""
