@@ -62,11 +62,7 @@ def _add_words(load: Callable[[BinaryIO], object], dictionary: Path) -> None:
 
 
 def read_stop_words(path: Path | None) -> frozenset[str]:
-    """Words to leave out of counts, one a line; none where no file is named.
-
-    Raises:
-        InputError: the file is missing or not UTF-8.
-    """
+    """Words to leave out of counts, one a line, if any; InputError where the file is missing or not UTF-8."""
     if path is None:
         return frozenset()
     try:

@@ -24,11 +24,7 @@ from pipeline.project.params import CorpusParams, load_params
 
 
 def source_files(params: CorpusParams) -> dict[str | None, Path]:
-    """The file of a corpus under None, or its file a split where `split.files` gives them.
-
-    Raises:
-        InputError: `split.files` without a training or test file.
-    """
+    """The file of a corpus under None, or a file a split; InputError if `split.files` lacks train or test."""
     source = Path(params.source)
     if params.split.files is None:
         return {None: source}

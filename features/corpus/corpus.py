@@ -113,9 +113,7 @@ class Corpus:
         """Read what `save` wrote; the texts stay in the file, which may be replaced meanwhile.
 
         The whole file is compared with its checksum first: a third of a second for two million rows.
-
-        Raises:
-            InputError: the file is missing, damaged, or is not a corpus.
+        InputError if the file is missing, damaged, or is not a corpus.
         """
         try:
             with path.open("rb") as raw:

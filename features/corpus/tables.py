@@ -80,11 +80,7 @@ class Table:
         self.columns: tuple[str, ...] = tuple(names if form.header else map(str, range(len(names))))
 
     def position(self, column: str, role: str) -> int:
-        """Where a column stands.
-
-        Raises:
-            InputError: there is no such column, or there are two; the message lists those there are.
-        """
+        """Where a column stands; InputError, which lists those there are, if it is not there once."""
         if (found := self.columns.count(column)) != 1:
             what, then = (f"{found} columns called", "; rename all but one") if found else ("no column", "")
             raise InputError(

@@ -133,9 +133,8 @@ class StoredTexts(Sequence[Text]):
         """A text, or some of them; `select` gives some of them undecoded."""
         if isinstance(index, slice):
             return tuple(self.select(np.arange(len(self))[index]))
-        if self.pairs is None or not self.paired[index]:
-            return Text(self.texts[index])
-        return Text(self.texts[index], self.pairs[index])
+        pairs = self.pairs if self.paired[index] else None
+        return Text(self.texts[index], None if pairs is None else pairs[index])
 
     def __iter__(self) -> Iterator[Text]:
         """All texts in order."""

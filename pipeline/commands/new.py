@@ -75,11 +75,7 @@ def new(
 
 
 def from_preset(preset: str, name: str | None, source: Path | None, *, dry_run: bool = False) -> Entry:
-    """Declare a known corpus of `presets/`, perhaps under another name, or with another file or folder.
-
-    Raises:
-        InputError: there is no such preset, or the name is taken.
-    """
+    """Declare a known corpus, perhaps under another name or with another source; InputError as in `new`."""
     found = load_preset(preset)
     entry = found.entry.renamed(name or found.entry.name)
     if source is not None:
@@ -109,17 +105,16 @@ def _propose(name: str, profile: Profile, roles: Roles, params: Params) -> Entry
         "words": {"top": 30},
         "tsne": {"vector": "mean", "points": 1500, "perplexity": 30.0, "seed": 13},
     }
-    return Entry(name, corpus, _runs(name, roles.labels.rating is not None), tuple(remarks))
-
-
-def _runs(name: str, rating: bool) -> dict[str, dict[str, Any]]:
-    """A linear and an attentive head; for ratings the attentive one as a regressor too."""
-    tasks = {"attn-classify": "classify", "attn-regress": "regress"} if rating else {"attn": "classify"}
-    attentive = {"corpus": name, "head": "self_attentive", "options": {"hops": 4}}
-    return {
-        f"{name}-linear": {"corpus": name, "head": "linear", "task": "classify"},
-        **{f"{name}-{ending}": {**attentive, "task": task} for ending, task in tasks.items()},
+    # A linear and an attentive head; for ratings the attentive one as a regressor too.
+    runs: dict[str, dict[str, Any]] = {
+        f"{name}-linear": {"corpus": name, "head": "linear", "task": "classify"}
     }
+    rating = roles.labels.rating is not None
+    tasks = {"attn-classify": "classify", "attn-regress": "regress"} if rating else {"attn": "classify"}
+    for ending, task in tasks.items():
+        attentive = {"corpus": name, "head": "self_attentive", "options": {"hops": 4}, "task": task}
+        runs[f"{name}-{ending}"] = attentive
+    return Entry(name, corpus, runs, tuple(remarks))
 
 
 def _columns(profile: Profile, roles: Roles, remarks: list[str]) -> dict[str, Any]:

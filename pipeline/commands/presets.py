@@ -104,11 +104,7 @@ def preset_names(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 def load_preset(name: str, folder: Path = FOLDER) -> Preset:
-    """One preset by name.
-
-    Raises:
-        InputError: there is none of that name (those there are are listed), or its file is not valid.
-    """
+    """One preset by name; InputError lists those there are, or says what is wrong with its file."""
     path = folder / f"{name}.yaml"
     if name not in preset_names(folder):
         there = ", ".join(preset_names(folder)) or "none"

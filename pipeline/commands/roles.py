@@ -80,11 +80,7 @@ def assign_roles(profile: Profile, text: str | None = None, label: str | None = 
 
 
 def _guess_labels(column: str, values: Counter[str], header: bool) -> LabelGuess:
-    """Tell ratings from classes, and labels from slips.
-
-    Raises:
-        InputError: the column holds one value, too many, or mostly slips; the message says which.
-    """
+    """Tell ratings from classes, and labels from slips; InputError if no two to fifty values repeat."""
     labelled = {
         value: count
         for value, count in values.items()

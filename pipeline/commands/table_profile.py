@@ -94,11 +94,7 @@ class Profile:
     sample: tuple[tuple[str, ...], ...]
 
     def column(self, name: str) -> Column:
-        """A column by name.
-
-        Raises:
-            InputError: there is none, or there are two.
-        """
+        """A column by name; InputError where there is none, or two."""
         return self.columns[self.table.position(name, "text")]
 
     def count_values(self, name: str) -> Counter[str]:

@@ -38,7 +38,7 @@ _HEAD, _HEAD_BYTES = "encode-once arrays 1\nBLAKE2b-128 of what follows byte 512
 def write_result(path: Path, value: Any) -> None:
     """Write a dataclass, or a mapping of them, for `read_result`."""
     content = _plain(value)
-    write_json(path, {**content, "digest": _digest(_canonical(content))})
+    write_json(path, {**content, "digest": _digest(json.dumps(content, sort_keys=True).encode())})
 
 
 def read_result(path: Path, model: type[T]) -> T:
@@ -50,7 +50,7 @@ def read_result(path: Path, model: type[T]) -> T:
     try:
         content = json.loads(path.read_bytes())
         digest = content.pop("digest")
-        sound = digest == _digest(_canonical(content))
+        sound = digest == _digest(json.dumps(content, sort_keys=True).encode())
     except FileNotFoundError:
         raise InputError(f"{path} is missing; run `dvc repro`") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -69,11 +69,7 @@ def read_result(path: Path, model: type[T]) -> T:
 
 
 def require_corpus(path: Path, made_from: str, digest: str) -> None:
-    """Refuse a file that was made from another version of a corpus than the one with a digest.
-
-    Raises:
-        InputError: the digests differ.
-    """
+    """InputError if a file was made from another version of its corpus than the one with `digest`."""
     if made_from != digest:
         found = f"rows, labels or splits differ (the digest was {made_from} and is {digest})"
         raise InputError(f"{path} was made from another version of its corpus: {found}; run `dvc repro`")
@@ -143,10 +139,6 @@ def _head(content: bytes) -> bytes:
 
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _canonical(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True).encode()
 
 
 def _plain(value: Any) -> Any:

@@ -89,11 +89,7 @@ def require_same(what: str, found: Mapping[str, Any], expected: Origin, only: tu
 
 
 def open_cache(name: str, corpus: Corpus) -> FeatureStore:
-    """The cached vectors of a corpus.
-
-    Raises:
-        InputError: there are none, they are damaged, or the corpus was prepared again since.
-    """
+    """The cached vectors of a corpus; InputError if they are missing, damaged or of an older corpus."""
     folder = layout.cache_folder(name)
     store = FeatureStore.open(folder)
     cached = read_result(layout.encoder_file(name), CachedEncoder)

@@ -47,8 +47,7 @@ class StrictModel(BaseModel):
 class ColumnsParams(StrictModel):
     """Which column plays which role, which rows are wanted, and how the file is written.
 
-    only: column: [value, ...]; rows that hold another value there are left out.
-    first_of: of the rows of a file with one value in this column, the first alone is used.
+    See `features.corpus.rows.Columns` and `features.corpus.tables.TableFormat`.
     """
 
     text: str
@@ -93,7 +92,6 @@ class SplitParams(StrictModel):
     """Sizes as shares or numbers of texts; see `features.corpus.ingest.SplitPlan`.
 
     files: where splits are given as files, their names inside the folder `source`.
-    repeats: rows whose text stands in a cleaner split too are moved there, or dropped.
     """
 
     files: dict[Literal["train", "validation", "test"], InnerFile] | None = None
