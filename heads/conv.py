@@ -20,7 +20,6 @@ class Conv(Head):
     """Convolutions of several widths over the top layer's tokens, each reduced to its maximum.
 
     Args:
-        shape: the sizes.
         widths: window widths in tokens, with commas.
         channels: filters of each width.
         dropout: share of the maxima dropped in training.

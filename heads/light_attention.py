@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from heads.parts.base import Head, HeadInput, HeadOutput, HeadShape
-from heads.parts.layers import Standardiser, TokenWindows, masked_softmax
+from heads.parts.layers import Standardiser, TokenWindows, masked_max, masked_softmax
 from heads.parts.options import require, require_fraction, require_positive
 
 
@@ -23,7 +23,6 @@ class LightAttention(Head):
     """Attention per channel from convolutions over the top layer's tokens.
 
     Args:
-        shape: the sizes.
         kernel: width of the windows in tokens.
         channels: C; 0 for as many as the encoder is wide.
         hidden: units of the MLP.
@@ -69,8 +68,6 @@ class LightAttention(Head):
         values = self.conv_dropout(self.values(tokens))
         attention = masked_softmax(self.logits(tokens), real)
         attended = (attention * values).sum(dim=2)
-        lowest = torch.finfo(values.dtype).min
-        highest = values.masked_fill(~real.unsqueeze(1), lowest).amax(dim=2) * real.any(dim=1, keepdim=True)
-        return HeadOutput(
-            self.score(torch.cat([attended, highest], dim=1)), attention.mean(dim=1, keepdim=True)
-        )
+        highest = masked_max(values.transpose(1, 2), real)
+        scores = self.score(torch.cat([attended, highest], dim=1))
+        return HeadOutput(scores, attention.mean(dim=1, keepdim=True))

@@ -16,7 +16,6 @@ class Linear(Head):
     """One linear layer on the top layer's pooled vector.
 
     Args:
-        shape: the sizes.
         dropout: share of the standardised features dropped in training.
     """
 

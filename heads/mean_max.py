@@ -16,7 +16,6 @@ class MeanMax(Head):
     """Mean and maximum pooling of the top layer's tokens.
 
     Args:
-        shape: the sizes.
         dropout: share of the pooled features, and of the hidden layer, dropped in training.
         hidden: units of a ReLU layer before the scores; 0 for none.
     """

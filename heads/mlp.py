@@ -16,7 +16,6 @@ class Mlp(Head):
     """Hidden layers on the top layer's pooled vector.
 
     Args:
-        shape: the sizes.
         hidden: units of each hidden layer.
         depth: number of hidden layers.
         dropout: share of the standardised features, and of each hidden layer, dropped in training.

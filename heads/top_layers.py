@@ -22,7 +22,6 @@ class TopLayers(Head):
     """Trainable encoder layers over the top cached layer's tokens.
 
     Args:
-        shape: the sizes.
         encoder_top: maps tokens (B, L, D) and mask (B, L) bool to tokens (B, L, D); copied, never changed.
         pooling: "cls" takes the first token, "mean" all real ones, "attention" a learned distribution.
         dropout: share of the pooled vector dropped in training.

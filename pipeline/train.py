@@ -67,7 +67,7 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
     run, labels = params.run(name), corpus.labels
     config = HeadConfig(
         head=run.head,
-        shape=start.shape,
+        shape=start.head.shape,
         task=run.task,
         low=labels.low,
         size=labels.size,

@@ -53,7 +53,6 @@ class HopHead(Head):
     """A head that scores the flattened vectors of R attention hops over tokens.
 
     Args:
-        shape: the sizes.
         hops: R, the number of attention distributions.
         attention_dim: rows of W1.
         penalty: weight in the loss of ||A A^T - I||_F^2, which keeps hops from looking at the same tokens.

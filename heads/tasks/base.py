@@ -117,9 +117,7 @@ def number(state: Mapping[str, float | list[float]], key: str) -> float:
     """The number under a key of a task's state; HeadError if it is not one."""
     value = state.get(key)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise HeadError(
-            f"the task's saved state has {key} = {value!r}, which should be a number; train again"
-        )
+        raise _unreadable(key, value, "a number")
     return float(value)
 
 
@@ -127,10 +125,12 @@ def numbers(state: Mapping[str, float | list[float]], key: str, size: int) -> li
     """The list of `size` numbers under a key of a task's state; HeadError if it is not one."""
     value = state.get(key)
     if not isinstance(value, list) or len(value) != size:
-        raise HeadError(
-            f"the task's saved state has {key} = {value!r}, which should be {size} numbers; train again"
-        )
+        raise _unreadable(key, value, f"{size} numbers")
     return [float(item) for item in value]
+
+
+def _unreadable(key: str, value: object, expected: str) -> HeadError:
+    return HeadError(f"the task's saved state has {key} = {value!r}, which should be {expected}; train again")
 
 
 COLDEST, HOTTEST = 0.05, 20.0

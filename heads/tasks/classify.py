@@ -76,12 +76,8 @@ class Classify(Task):
 class Binary(Classify):
     """Logistic regression on the head's one score: p(upper) = sigmoid(score / T), binary cross entropy.
 
-    That is the softmax, and the cross entropy, of the score against zero.
-
-    Args:
-        low: the lower label.
-        size: 2.
-        class_weights: "balanced" weighs both classes the same in the loss, "none" every text.
+    That is the softmax, and the cross entropy, of the score against zero. `size` is 2, and options are those
+    of `Classify` without smoothing.
     """
 
     def __init__(self, low: int, size: int, *, class_weights: Weighting = "none") -> None:

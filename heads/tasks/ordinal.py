@@ -38,8 +38,7 @@ class Ordinal(Task):
     """CORN or CORAL on ratings.
 
     Args:
-        low: the lowest label.
-        size: how many labels there are.
+        low, size: the labels.
         method: "corn" or "coral".
         decode: "median", the published rule (count the questions answered with more than one half), which
             minimises the expected absolute error; or "mode", the most probable label.

@@ -45,14 +45,10 @@ def fit_thresholds(
     offset = labels[order].double().unsqueeze(0) - torch.arange(low, low + size).double().unsqueeze(1)
     costs = offset.abs() if error == "absolute" else (offset != 0).double()
     total = torch.cat([torch.zeros(size, 1, dtype=torch.float64), costs.cumsum(dim=1)], dim=1)
-    cuts = _best_cuts(total, _may_cut(values))
-    return [_threshold(values, cut, rounding[k]) for k, cut in enumerate(cuts)]
-
-
-def _may_cut(values: Tensor) -> Tensor:
     # Equal values cannot be told apart: a cut lies at an end or between two that differ.
     edge = torch.ones(1, dtype=torch.bool)
-    return torch.cat([edge, values[1:] > values[:-1], edge])
+    cuts = _best_cuts(total, torch.cat([edge, values[1:] > values[:-1], edge]))
+    return [_threshold(values, cut, rounding[k]) for k, cut in enumerate(cuts)]
 
 
 def _best_cuts(total: Tensor, allowed: Tensor) -> list[int]:

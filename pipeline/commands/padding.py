@@ -28,8 +28,8 @@ from features.encoder.padding import STRATEGIES, PaddingRun, compare_padding
 from features.errors import InputError
 from features.store.cost import describe_machine
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.padding import PaddedEncoder, PaddingLine, PaddingResult
 from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.results import PaddedEncoder, PaddingLine, PaddingResult
 from pipeline.project import layout
 from pipeline.project.files import write_csv, write_result
 from pipeline.project.params import load_params

@@ -92,15 +92,10 @@ class Heatmaps:
 def joined_spans(
     text: Text, spans: npt.NDArray[np.int32], segments: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.int32]:
-    """Spans of L pieces in `text.joined`.
+    """Spans of L pieces in `text.joined`, (L, 2) int32, empty for special tokens.
 
-    Args:
-        text: the text, with its pair if it has one.
-        spans: (L, 2) int32, each in the text or in the pair.
-        segments: (L,) int8, 0 for the text, 1 for the pair, -1 for special tokens.
-
-    Returns:
-        (L, 2) int32, empty for special tokens.
+    From spans (L, 2) int32, each in the text or in its pair: segments (L,) int8 are 0 for the text, 1 for the
+    pair, -1 for special tokens.
     """
     moved: npt.NDArray[np.int32] = np.where((segments == 1)[:, None], spans + len(text.text) + 1, spans)
     moved[segments < 0] = 0

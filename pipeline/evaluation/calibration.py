@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evaluation.metrics import Floats
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project.files import Figure
 
 BINS = 15
 _DRAWS = 200
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,8 @@ def reliability(confidence: Floats, right: npt.NDArray[np.bool_], count: int = B
     n = np.bincount(place, minlength=count)
     sums = [np.bincount(place, weights=values, minlength=count) for values in (confidence, right)]
     confidences, accuracies = (np.where(n > 0, total / np.maximum(n, 1), np.nan) for total in sums)
-    return tuple(
-        Bin(float(edges[b]), float(edges[b + 1]), int(n[b]), float(confidences[b]), float(accuracies[b]))
-        for b in range(count)
-    )
+    columns = (edges[:-1], edges[1:], n, confidences, accuracies)
+    return tuple(Bin(*row) for row in zip(*(column.tolist() for column in columns), strict=True))
 
 
 def expected_error(bins: tuple[Bin, ...]) -> float:

@@ -25,7 +25,6 @@ from pipeline.evaluation.attention import (
     piece_words,
 )
 from pipeline.evaluation.intervals import mean_interval
-from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import predict
 from pipeline.plots.figures import plot_heatmap
 from pipeline.project.params import AttentionParams, Params
@@ -52,7 +51,17 @@ def draw_heatmaps(
     spans = segmenter(declared.language, declared.words.dictionary_file)
     maps = []
     for i, attention in enumerate(read_attention(head, data, rows, spans)):
-        item = _heatmap(corpus, predictions, i, attention)
+        row = int(rows[i])
+        item = Heatmap(
+            row=row,
+            text=corpus.row_texts([row])[0],
+            actual=int(predictions.actual[i]),
+            predicted=int(predictions.predicted[i]),
+            value=float(predictions.value[i]),
+            confidence=float(predictions.confidence()[i]),
+            attention=attention,
+            picture=f"row-{row}.png",
+        )
         title = (
             f"{name}: true {corpus.labels.name(item.actual)}, "
             f"predicted {corpus.labels.name(item.predicted)} ({item.confidence:.0%})"
@@ -100,27 +109,6 @@ def deletion_test(head: Head, task: Task, data: HeadData, spans: Segmenter, seed
     return measure_deletion(head, task, texts, seed)
 
 
-def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:
-    """(L, 2) int32 spans in the row's text as `Corpus.row_texts` joins it."""
-    text = int(data.corpus.text[row])
-    _, spans, segments = data.store.pieces(text)
-    return joined_spans(data.corpus.texts[text], spans, segments)
-
-
-def _heatmap(corpus: Corpus, predictions: Predictions, i: int, attention: WordAttention) -> Heatmap:
-    row = int(predictions.rows[i])
-    return Heatmap(
-        row=row,
-        text=corpus.row_texts([row])[0],
-        actual=int(predictions.actual[i]),
-        predicted=int(predictions.predicted[i]),
-        value=float(predictions.value[i]),
-        confidence=float(predictions.confidence()[i]),
-        attention=attention,
-        picture=f"row-{row}.png",
-    )
-
-
 def measure_deletion(
     head: Head, task: Task, texts: Sequence[tuple[HeadInput, npt.NDArray[np.int64]]], seed: int
 ) -> Deletion | None:
@@ -158,6 +146,13 @@ def measure_deletion(
         steps.append(DeletionStep(share, top, random, between.value, between.low, between.high))
     what = "fall of the prediction's probability" if found[0][1] else "move of the value, ratings"
     return Deletion(len(found), DRAWS, what, tuple(steps))
+
+
+def _piece_spans(data: HeadData, row: int) -> npt.NDArray[np.int32]:
+    """(L, 2) int32 spans in the row's text as `Corpus.row_texts` joins it."""
+    text = int(data.corpus.text[row])
+    _, spans, segments = data.store.pieces(text)
+    return joined_spans(data.corpus.texts[text], spans, segments)
 
 
 @torch.inference_mode()

@@ -17,7 +17,6 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evaluation.metrics import Floats, Headline, accuracy_of, confusion
 from pipeline.evaluation.predictions import Predictions
@@ -98,14 +97,9 @@ def mcnemar(only_a: int, only_b: int) -> float:
 def score_interval(only_a: int, only_b: int, n: int, comparisons: int = 1) -> Interval:
     """The difference of two paired shares with its score interval (Tango 1998, section 3).
 
-    It holds the differences that the score test does not reject; at zero that is McNemar's test. Both are
-    among those that Fagerland, Lydersen and Laake (2014) recommend for paired shares.
-
-    Args:
-        only_a: rows that the first alone has right.
-        only_b: rows that the second alone has right.
-        n: rows in all.
-        comparisons: how many are made together.
+    Of n rows the first alone has `only_a` right and the second alone `only_b`; so many comparisons are made
+    together. It holds the differences that the score test does not reject; at zero that is McNemar's test.
+    Both are among those that Fagerland, Lydersen and Laake (2014) recommend for paired shares.
 
     >>> found = score_interval(9, 1, 100)
     >>> round(found.low, 3), found.value, round(found.high, 3)
@@ -202,14 +196,12 @@ def _interval(value: float, drawn: Floats, comparisons: int = 1) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _resampled_means(
-    values: npt.NDArray[np.float64], generator: np.random.Generator
-) -> npt.NDArray[np.float64]:
+def _resampled_means(values: Floats, generator: np.random.Generator) -> Floats:
     n = len(values)
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= 50:
         drawn = generator.multinomial(n, counts / n, size=_RESAMPLES)
-        means: npt.NDArray[np.float64] = drawn @ distinct / n
+        means: Floats = drawn @ distinct / n
         return means
     resamples = _RESAMPLES if n <= 5000 else 1000
     step = max(1, _CHUNK // n)

@@ -226,7 +226,7 @@ def _mean(values: npt.NDArray[np.bool_] | Floats) -> float:
 def _spearman(actual: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> float:
     """Pearson's correlation of ranks, ties at their mean rank; undefined where one side is constant."""
     if len(actual) < 2 or np.ptp(actual) == 0 or np.ptp(value) == 0:
-        return float("nan")
+        return math.nan
     return float(np.corrcoef(_ranks(actual), _ranks(value))[0, 1])
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline.evaluation.padding import read_padding
-from pipeline.evaluation.results import read_fidelity
+from pipeline.evaluation.results import read_fidelity, read_padding
 from pipeline.project import layout
 from pipeline.project.params import Params
 from pipeline.report.rendering import duration

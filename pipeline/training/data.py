@@ -175,21 +175,17 @@ def open_data(corpus: Corpus, run: RunParams, needs: frozenset[str]) -> HeadData
         InputError: the cache is missing, damaged or of another corpus, or lacks what the run asks for.
     """
     store = open_cache(run.corpus, corpus)
-    selection = Selection(needs, run_layers(run, store.manifest.layers), run.pooling)
+    layers = store.manifest.layers[-1:]  # the topmost cached one, unless the run names some
+    if run.layers is not None:
+        encoder = read_result(layout.encoder_file(run.corpus), CachedEncoder)
+        layers = absolute_layers(run.layers, encoder.layers_total)
+    selection = Selection(needs, layers, run.pooling)
     if "tokens" in needs and store.manifest.tokens == "none":
         raise InputError(
             f"head {run.head!r} reads tokens, but corpora.{run.corpus}.encode.tokens is false, so none are "
             f"cached; set it to true or choose a head on pooled vectors"
         )
     return HeadData(corpus, store, selection, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def run_layers(run: RunParams, cached: tuple[int, ...]) -> tuple[int, ...]:
-    """Absolute numbers of the layers a run reads, ascending; the topmost cached one where it names none."""
-    if run.layers is None:
-        return cached[-1:]
-    encoder = read_result(layout.encoder_file(run.corpus), CachedEncoder)
-    return absolute_layers(run.layers, encoder.layers_total)
 
 
 def absolute_layers(layers: Sequence[int], total: int) -> tuple[int, ...]:

@@ -112,15 +112,13 @@ class LinearProblem:
 
     def _place(self, vector: npt.NDArray[np.float64], factor: Tensor) -> None:
         """Set the head's parameters from V and the rest, end to end."""
-        values = torch.from_numpy(vector).to(self.features)
         parameters = [self._layer.weight, *self._rest]
-        first, *rest = torch.split(values, [p.numel() for p in parameters])
+        values = torch.split(torch.from_numpy(vector).to(self.features), [p.numel() for p in parameters])
         with torch.no_grad():
-            whitened = first.view_as(self._layer.weight)
-            solved = torch.linalg.solve_triangular(factor, whitened, upper=False, left=False)
-            self._layer.weight.copy_(solved)
-            for parameter, value in zip(self._rest, rest, strict=True):
+            for parameter, value in zip(parameters, values, strict=True):
                 parameter.copy_(value.view_as(parameter))
+            weight = self._layer.weight
+            weight.copy_(torch.linalg.solve_triangular(factor, weight, upper=False, left=False))
 
     @staticmethod
     def _pack(first: Tensor, rest: list[Tensor]) -> npt.NDArray[np.float64]:

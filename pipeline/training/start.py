@@ -80,14 +80,13 @@ def encoder_top(params: Params, run_name: str, layers: tuple[int, ...]) -> nn.Mo
 
 @dataclass(frozen=True)
 class Untrained:
-    """A head of sizes `shape` with the weights it starts from, its task, and the rows it may see.
+    """A head with the weights it starts from, its task, and the rows it may see.
 
     train, validation: (n,) int64 and (m,) int64 corpus rows.
     """
 
     head: Head
     task: Task
-    shape: HeadShape
     train: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
 
@@ -113,4 +112,4 @@ def untrained(params: Params, name: str, corpus: Corpus, data: HeadData, seed: i
     shape = HeadShape(data.dim, data.layers, task.out_dim)
     top = encoder_top(params, name, data.selection.layers)
     head = build_head(run.head, shape, run.options, top, task.output_layer())
-    return Untrained(head, task, shape, **rows)
+    return Untrained(head, task, **rows)

@@ -14,7 +14,7 @@ from features.encoder.padding import STRATEGIES, PaddingRun
 from features.errors import InputError
 from pipeline.commands import padding
 from pipeline.commands.padding import draw_sample, judge
-from pipeline.evaluation.padding import PaddingLine, PaddingResult, read_padding
+from pipeline.evaluation.results import PaddingLine, PaddingResult, read_padding
 from pipeline.project import layout
 from pipeline.project.files import read_result
 from tests.features.tiny_models import write_tiny
