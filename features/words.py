@@ -28,9 +28,7 @@ def segmenter(language: str, dictionary: Path | None = None) -> Segmenter:
     """The function that finds words: jieba for `zh`, runs of letters for `en`. Punctuation is no word.
 
     dictionary: a jieba user dictionary for `zh`: one word a line, optionally a frequency and a tag.
-
-    Raises:
-        InputError: the dictionary is missing or jieba cannot read it.
+    InputError where it is missing or jieba cannot read it.
     """
     if language != "zh":
         return lambda text: [Span(*match.span()) for match in _WORD.finditer(text)]

@@ -56,8 +56,7 @@ class LabelMap:
 def rating_labels(low: int, high: int) -> LabelMap:
     """Whole-number ratings from `low` to `high`; files may write 4 as `4`, `4.0` or ` 4`.
 
-    Raises:
-        InputError: the range holds fewer than two ratings, or more than `MOST_RATINGS`.
+    InputError where the range holds fewer than two ratings, or more than `MOST_RATINGS`.
     """
     if not low < high < low + MOST_RATINGS:
         expected = f"the lowest and the highest of at most {MOST_RATINGS} ratings, e.g. [1, 5]"
@@ -71,9 +70,7 @@ def class_labels(classes: Sequence[str] | Mapping[str, str]) -> LabelMap:
     """Named classes: a sequence of the names the file uses, or a mapping from spelling in the file to name.
 
     Several spellings may share a name. The order given is the order of the label values 0 to C-1.
-
-    Raises:
-        InputError: fewer than two names, or a spelling given twice.
+    InputError where there are fewer than two names, or a spelling is given twice.
     """
     pairs = list(classes.items()) if isinstance(classes, Mapping) else [(name, name) for name in classes]
     names = tuple(dict.fromkeys(name for _, name in pairs))

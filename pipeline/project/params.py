@@ -285,9 +285,7 @@ def load_params(path: Path = PARAMS) -> Params:
 def load_yaml(path: Path, model: type[M]) -> M:
     """Read a YAML file as a model.
 
-    Raises:
-        InputError: it is missing, not YAML, or says something the model does not allow; the message names
-            the entry.
+    InputError where it is missing, not YAML, or says what the model does not allow: it names the entry.
     """
     try:
         data = YAML(typ="safe").load(path)
