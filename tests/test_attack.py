@@ -39,7 +39,7 @@ from pipeline.project.origin import CachedEncoder
 from pipeline.report.__main__ import write_corpus_page
 from pipeline.report.front import Front
 from pipeline.training.fits import Fit
-from tests.pipeline.films import PARAMS, write
+from tests.pipeline.films import PARAMS, link_encoders, write
 
 pytestmark = pytest.mark.attack
 
@@ -55,6 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("attack")
     rows: list[list[object]] = [[f"{MOODS[i % 3]}, {i}", 1 + i % 3] for i in range(60)]
     write(folder / "films.csv", ["review", "stars"], rows)
+    link_encoders(folder)
     (folder / "params.yaml").write_text(PARAMS, "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
