@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from features.corpus.labels import Labels
 from features.corpus.texts import Text
 from features.errors import InputError
 from features.words import Segmenter, segmenter
-from pipeline.commands.prediction import Prediction, cleaned_texts, make_predictions
+from pipeline.commands.prediction import Prediction, TextPredictor
 from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
 from pipeline.project.files import read_result
 
@@ -95,11 +95,8 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class ExportedRun:
-    """An exported folder, opened; it answers as the run's `Predictor` does, to float32 rounding.
-
-    run: its name. labels: what the predicted values mean. paired: whether its texts have a second part.
-    """
+class ExportedRun(TextPredictor):
+    """An exported folder, opened; it answers as the run's `Predictor` does, to float32 rounding."""
 
     def __init__(self, folder: Path) -> None:
         """Open a folder.
@@ -136,35 +133,23 @@ class ExportedRun:
         outputs = self._session.run(None, inputs)
         return dict(zip(self._config.outputs, outputs, strict=True)), pieces
 
-    def predict(
-        self,
-        texts: Sequence[str | Text],
-        *,
-        attention: bool = False,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Prediction]:
-        """Predict texts, in their order; arguments, errors and answers are those of `Predictor.predict`."""
-        given = cleaned_texts(texts, self.run, self.paired)
-        order = np.argsort([len(text.joined) for text in given], kind="stable").tolist()  # little padding
-        result: dict[int, Prediction] = {}
+    def _batches(
+        self, texts: Sequence[Text], attention: bool
+    ) -> Iterator[tuple[list[int], list[Prediction]]]:
+        order = np.argsort([len(text.joined) for text in texts], kind="stable").tolist()  # little padding
         for first in range(0, len(order), _BATCH):
             chosen = order[first : first + _BATCH]
-            found = self._predict_batch([given[i] for i in chosen], attention)
-            result.update(zip(chosen, found, strict=True))
-            if progress is not None:
-                progress(len(result), len(given))
-        return [result[i] for i in range(len(given))]
+            yield chosen, self._predict_batch([texts[i] for i in chosen], attention)
 
     def _predict_batch(self, texts: list[Text], attention: bool) -> list[Prediction]:
         output, pieces = self.run_batch(texts)
-        seen: list[WordAttention | None] = [None] * len(texts)
+        seen = None
         if attention and "attention" in output:
             weights = output["attention"].astype(np.float64)
             seen = [self._attention(*item) for item in zip(texts, pieces, weights, strict=True)]
         shares = output.get("probabilities")
-        return make_predictions(
+        return self._predictions(
             texts,
-            self.labels,
             output["predicted"],
             output["value"].astype(np.float64),
             None if shares is None else shares.astype(np.float64),

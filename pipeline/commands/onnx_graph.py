@@ -18,8 +18,7 @@ from features.encoder.layers import layer_stack
 from features.errors import InputError
 from heads.parts.base import HeadInput
 from heads.parts.layers import masked_mean
-from pipeline.commands.predictor import Parts
-from pipeline.training.data import Selection
+from pipeline.commands.predictor import Parts, vector_names
 
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 _TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
@@ -142,10 +141,7 @@ class TextModel(nn.Module):
         self.head = parts.head
         self._decode = parts.task.decode
         self._layers = config.layers
-        self._vectors: tuple[str, ...] = ()
-        if config.vector is not None:
-            pooling = config.vector.partition("@")[0]
-            self._vectors = Selection(parts.head.needs, config.layers, pooling).vectors
+        self._vectors = vector_names(parts)
         self.requires_grad_(False).eval()
 
     def forward(

@@ -14,10 +14,9 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,20 +27,15 @@ from features.corpus.tables import RawRow, Table, TableFormat
 from features.corpus.texts import Text
 from features.errors import InputError
 from heads.parts.options import HeadError
-from pipeline.commands.prediction import Prediction
+from pipeline.commands.prediction import Prediction, TextPredictor
 from pipeline.evaluation.attention import WordAttention
-
-if TYPE_CHECKING:
-    from pipeline.commands.exported import ExportedRun
-    from pipeline.commands.predictor import Predictor
-
-    AnyPredictor = Predictor | ExportedRun
 
 T = TypeVar("T")
 
 _EMPTY = "empty text"
 _BATCH = 256  # lines of standard input that are predicted together, where nobody sits and types them
 _CHUNK = 4096  # rows of a table in memory
+_TABLE = TableFormat()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,9 +57,12 @@ def _run(given: argparse.Namespace) -> None:
     predictor = _load(given.run)
     if given.csv is not None:
         form = TableFormat(given.separator, not given.no_header, None, given.encoding)
-        job = TableJob(given.csv, given.output, given.column, given.pair, form, given.prefix)
-        summary = predict_table(predictor, job)
-        log.info("%s: %d rows, %d of them without a prediction (see the last column)", given.output, *summary)
+        rows, without = predict_table(
+            predictor, given.csv, given.output, given.column, pair=given.pair, form=form, prefix=given.prefix
+        )
+        log.info(
+            "%s: %d rows, %d of them without a prediction (see the last column)", given.output, rows, without
+        )
     elif given.text == ["-"]:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
         _print(predictor, lines, None, given.json, 1 if sys.stdin.isatty() else _BATCH)
@@ -73,7 +70,7 @@ def _run(given: argparse.Namespace) -> None:
         _print(predictor, given.text, given.pair, given.json, _BATCH)
 
 
-def _load(run: str) -> AnyPredictor:
+def _load(run: str) -> TextPredictor:
     """A run by name, or an exported one by its folder."""
     gc.disable()  # it would walk all that is imported again and again, and free nothing
     try:
@@ -88,10 +85,12 @@ def _load(run: str) -> AnyPredictor:
         gc.enable()
 
 
-def _print(predictor: AnyPredictor, texts: Iterable[str], pair: str | None, as_json: bool, size: int) -> None:
+def _print(
+    predictor: TextPredictor, texts: Iterable[str], pair: str | None, as_json: bool, size: int
+) -> None:
     """Print each text's prediction; one that is empty gets its line too, so that lines can be counted."""
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    several = 0
+    printed = 0
     for batch in _chunks(iter(texts), size):
         usable = [Text(text, pair) for text in batch if clean_text(text)]
         predictions = iter(predictor.predict(usable, attention=True))
@@ -101,10 +100,10 @@ def _print(predictor: AnyPredictor, texts: Iterable[str], pair: str | None, as_j
                 record = _as_record(text, found, predictor.labels)
                 print(json.dumps(record, ensure_ascii=False, allow_nan=False))
                 continue
-            if several or size == 1 or len(batch) > 1:
-                print(f"{'' if not several else chr(10)}> {printable(clean_text(text))}")
+            if printed or size == 1 or len(batch) > 1:
+                print("\n" * bool(printed) + f"> {printable(clean_text(text))}")
             print(f"no prediction: {_EMPTY}" if found is None else render(found, predictor.labels, colour))
-            several += 1
+            printed += 1
         sys.stdout.flush()
 
 
@@ -127,34 +126,31 @@ def _as_record(text: str, prediction: Prediction | None, labels: Labels) -> dict
     return record
 
 
-@dataclass(frozen=True)
-class TableJob:
-    """What to predict, and where the answers go.
-
-    source, output: two different files; an output that ends in `.tsv` separates its fields by tabs.
-    text, pair: columns. form: how the source is written.
-    prefix: put before the names of the added columns.
-    """
-
-    source: Path
-    output: Path
-    text: str
-    pair: str | None = None
-    form: TableFormat = field(default_factory=TableFormat)
-    prefix: str = ""
-
-
-class TableSummary(NamedTuple):
-    """Rows of the table, and how many of them have no prediction, for the reason in their last column."""
-
-    rows: int
-    without: int
-
-
-def predict_table(predictor: AnyPredictor, job: TableJob, *, quiet: bool = False) -> TableSummary:
+def predict_table(
+    predictor: TextPredictor,
+    source: Path,
+    output: Path,
+    column: str,
+    *,
+    pair: str | None = None,
+    form: TableFormat = _TABLE,
+    prefix: str = "",
+) -> tuple[int, int]:
     """Write the source's columns and the prediction's into `output`, whole or not at all.
 
     Whatever is written reads back, by the rules for a source of that name, as what it was.
+
+    Args:
+        predictor: whom to ask.
+        source: a table.
+        output: another file; one that ends in `.tsv` separates its fields by tabs.
+        column: of the text.
+        pair: column of its pair.
+        form: how the source is written.
+        prefix: put before the names of the added columns.
+
+    Returns:
+        Rows of the table, and how many of them have no prediction, for the reason in their last column.
 
     Raises:
         InputError: a file or column is missing, source and output are one file, a column would be twice
@@ -162,43 +158,44 @@ def predict_table(predictor: AnyPredictor, job: TableJob, *, quiet: bool = False
     """
     from tqdm import tqdm
 
-    if job.output.resolve() == job.source.resolve():
-        raise InputError(f"the output {job.output} is the table itself; expected another file: rename it")
-    table = Table(job.source, job.form)
-    places = [table.position(job.text, "text")]
-    if job.pair is not None:
-        places.append(table.position(job.pair, "pair"))
-    with_shares = _gives_probabilities(predictor)
-    added = _column_names(predictor.labels, with_shares, job.prefix)
+    if output.resolve() == source.resolve():
+        raise InputError(f"the output {output} is the table itself; expected another file: rename it")
+    table = Table(source, form)
+    places = [table.position(column, "text")]
+    if pair is not None:
+        places.append(table.position(pair, "pair"))
+    (probe,) = predictor.predict([Text("?", "?" if predictor.paired else None)])
+    added = [prefix + name for name in _column_names(predictor.labels, probe.probabilities is not None)]
     if twice := sorted(set(added) & set(table.columns)):
         raise InputError(
-            f"{job.source} has a column {twice[0]!r} already; set another prefix with --prefix, e.g. "
+            f"{source} has a column {twice[0]!r} already; set another prefix with --prefix, e.g. "
             f"--prefix {predictor.run}-"
         )
-    tabs = job.output.suffix.lower() == ".tsv"
+    tabs = output.suffix.lower() == ".tsv"
     if tabs:
-        _check_between_tabs(job.output, "its header", (*table.columns, *added, *predictor.labels.names))
+        _check_between_tabs(output, "its header", (*table.columns, *added, *predictor.labels.names))
     total = 0
     # Reading the whole table first costs little beside encoding, and finds what is broken before any work.
     for row in table.rows():
         total += 1
         if tabs:
-            fields = _fitted(row.fields, len(table.columns), table.separator)
-            _check_between_tabs(job.output, f"row {row.number}", fields)
-    partial = job.output.with_name(job.output.name + ".partial")
-    rows = without = 0
+            _check_between_tabs(output, f"row {row.number}", _fitted(row, table))
+    partial = output.with_name(output.name + ".partial")
+    without = 0
     with (
         partial.open("w", encoding="utf-8-sig", newline="") as file,
-        tqdm(total=total, desc=predictor.run, unit="row", disable=quiet) as bar,
+        tqdm(total=total, desc=predictor.run, unit="row", disable=None) as bar,
     ):
-        _write(file, [[*table.columns, *added]], tabs)
+        bare: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE, "quotechar": None}
+        writer = csv.writer(file, lineterminator="\n", **bare) if tabs else csv.writer(file)
+        writer.writerow([*table.columns, *added])
         for chunk in _chunks(table.rows(), _CHUNK):
-            answers = list(_answers(predictor, chunk, table, places, with_shares))
-            _write(file, answers, tabs)
-            rows, without = rows + len(chunk), without + sum(bool(fields[-1]) for fields in answers)
-            bar.update(len(chunk))
-    partial.replace(job.output)
-    return TableSummary(rows, without)
+            for fields in _answers(predictor, chunk, table, places, len(added)):
+                writer.writerow(fields)
+                without += bool(fields[-1])
+                bar.update()
+    partial.replace(output)
+    return total, without
 
 
 def _check_between_tabs(output: Path, place: str, fields: Iterable[str]) -> None:
@@ -211,51 +208,32 @@ def _check_between_tabs(output: Path, place: str, fields: Iterable[str]) -> None
             )
 
 
-def _write(file: IO[str], rows: Sequence[Sequence[str]], tabs: bool) -> None:
-    if tabs:
-        file.writelines("\t".join(row) + "\n" for row in rows)
-    else:
-        csv.writer(file).writerows(rows)
-
-
-def _column_names(labels: Labels, probabilities: bool, prefix: str = "") -> tuple[str, ...]:
+def _column_names(labels: Labels, probabilities: bool) -> list[str]:
     """The columns that a prediction adds to a table; `value` for ratings only, where it means something.
 
     >>> _column_names(Labels(("bad", "good"), 0, ordered=False), True)
-    ('predicted', 'confidence', 'p(bad)', 'p(good)', 'reason')
+    ['predicted', 'confidence', 'p(bad)', 'p(good)', 'reason']
     """
-    value = ("value",) if labels.ordered else ()
-    shares = tuple(f"p({name})" for name in labels.names) if probabilities else ()
-    return tuple(f"{prefix}{name}" for name in ("predicted", *value, "confidence", *shares, "reason"))
-
-
-def _gives_probabilities(predictor: AnyPredictor) -> bool:
-    """Whether a run's predictions come with probabilities, asked of the run itself."""
-    text = Text("?", "?" if predictor.paired else None)
-    return predictor.predict([text])[0].probabilities is not None
+    value = ["value"] if labels.ordered else []
+    shares = [f"p({name})" for name in labels.names] if probabilities else []
+    return ["predicted", *value, "confidence", *shares, "reason"]
 
 
 def _answers(
-    predictor: AnyPredictor, chunk: Sequence[RawRow], table: Table, places: Sequence[int], with_shares: bool
+    predictor: TextPredictor, chunk: Sequence[RawRow], table: Table, places: Sequence[int], added: int
 ) -> Iterator[tuple[str, ...]]:
-    """Each row as wide as the table's header, followed by the fields under `_column_names`."""
-    width, labels = len(table.columns), predictor.labels
-    reasons = [_reason(row, width, places) for row in chunk]
-    texts = [
-        Text(row.fields[places[0]], row.fields[places[1]] if len(places) > 1 else None)
-        for row, reason in zip(chunk, reasons, strict=True)
-        if not reason
-    ]
-    predictions = iter(predictor.predict(texts))
+    """Each row as wide as the table's header, followed by the `added` fields under `_column_names`."""
+    reasons = [_reason(row, len(table.columns), places) for row in chunk]
+    usable = [row for row, reason in zip(chunk, reasons, strict=True) if not reason]
+    predictions = iter(predictor.predict([Text(*(row.fields[i] for i in places)) for row in usable]))
     for row, reason in zip(chunk, reasons, strict=True):
-        fields = _fitted(row.fields, width, table.separator)
         if reason:
-            yield (*fields, *[""] * (len(_column_names(labels, with_shares)) - 1), reason)
+            yield (*_fitted(row, table), *[""] * (added - 1), reason)
             continue
         found = next(predictions)
-        value = (f"{found.value:.6g}",) if labels.ordered else ()
+        value = (f"{found.value:.6g}",) if predictor.labels.ordered else ()
         shares = (f"{share:.6f}" for share in found.probabilities or ())
-        yield (*fields, found.label, *value, f"{found.confidence:.6f}", *shares, "")
+        yield (*_fitted(row, table), found.label, *value, f"{found.confidence:.6f}", *shares, "")
 
 
 def _reason(row: RawRow, width: int, places: Sequence[int]) -> str:
@@ -264,11 +242,11 @@ def _reason(row: RawRow, width: int, places: Sequence[int]) -> str:
     return "" if clean_text(row.fields[places[0]]) else _EMPTY
 
 
-def _fitted(fields: tuple[str, ...], width: int, separator: str) -> tuple[str, ...]:
+def _fitted(row: RawRow, table: Table) -> tuple[str, ...]:
     """As many fields as there are columns: none is lost, what is too much stays together in the last one."""
-    if len(fields) > width:
-        return (*fields[: width - 1], separator.join(fields[width - 1 :]))
-    return (*fields, *[""] * (width - len(fields)))
+    last = len(table.columns) - 1
+    surplus = table.separator.join(row.fields[last:])
+    return (*row.fields[:last], *[""] * (last - len(row.fields)), surplus)
 
 
 def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:
@@ -286,14 +264,11 @@ _SHADES = ((254, 16), (225, 16), (219, 16), (213, 16), (207, 16), (201, 16), (16
 def render(prediction: Prediction, labels: Labels, colour: bool) -> str:
     """A few lines: the answer, a bar a label, and for attentive heads where the head looked.
 
-    Args:
-        prediction: what to show.
-        labels: what its values mean.
-        colour: whether ANSI colours are wanted; without them no escape sequence is written.
+    Without `colour` no escape sequence is written.
     """
-    lines = list(_answer(prediction, labels, colour))
+    lines = [_answer(prediction, labels, colour)]
     if prediction.probabilities is not None:
-        lines += _bars(prediction, labels)
+        lines += _bars(prediction.probabilities, labels)
     if prediction.attention is not None and len(prediction.attention.words):
         lines += _looked_at(prediction.text, prediction.attention, colour)
     if prediction.truncated:
@@ -309,21 +284,20 @@ def printable(text: str) -> str:
     )
 
 
-def _answer(prediction: Prediction, labels: Labels, colour: bool) -> Iterator[str]:
+def _answer(prediction: Prediction, labels: Labels, colour: bool) -> str:
     name = printable(prediction.label)
     shown = f"\x1b[1m{name}\x1b[0m" if colour else name
     if not labels.ordered:
-        yield f"{shown}  ({prediction.confidence:.1%})"
-    elif prediction.probabilities is None:
-        yield f"{shown}  (value {prediction.value:.2f})"
-    else:
-        yield f"{shown}  ({prediction.confidence:.1%}, expected {prediction.value:.2f})"
+        return f"{shown}  ({prediction.confidence:.1%})"
+    if prediction.probabilities is None:
+        return f"{shown}  (value {prediction.value:.2f})"
+    return f"{shown}  ({prediction.confidence:.1%}, expected {prediction.value:.2f})"
 
 
-def _bars(prediction: Prediction, labels: Labels) -> Iterator[str]:
+def _bars(shares: Sequence[float], labels: Labels) -> Iterator[str]:
     names = [printable(name) for name in labels.names]
     width = max(map(_cells, names))
-    for name, share in zip(names, prediction.probabilities or (), strict=True):
+    for name, share in zip(names, shares, strict=True):
         bar = "█" * round(share * _BAR)
         yield f"  {name}{' ' * (width - _cells(name))}  {share:6.1%} {bar}".rstrip()
 
@@ -342,8 +316,7 @@ def _looked_at(text: str, attention: WordAttention, colour: bool) -> Iterator[st
 
 def _shaded(text: str, attention: WordAttention) -> str:
     """The text, each word on a ground as deep as its share of the most-looked-at word's attention."""
-    weights = attention.mean
-    scale = weights / max(float(weights.max()), 1e-12)
+    scale = attention.mean / max(float(attention.mean.max()), 1e-12)
     parts, last = [], 0
     for (start, end), share in zip(attention.words, scale.tolist(), strict=True):
         parts.append(printable(text[last:start]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,23 +41,44 @@ class Prediction:
     truncated: bool = False
 
 
-def cleaned_texts(texts: Sequence[str | Text], run: str, paired: bool) -> list[Text]:
-    """Texts as a corpus would keep them.
+class TextPredictor(ABC):
+    """A trained run as a function of raw texts.
 
-    Args:
-        texts: strings, or texts with their pairs.
-        run: its name, for messages.
-        paired: whether the run's texts have a second part; one that is not given is empty.
-
-    Raises:
-        InputError: nothing is left of a text after cleaning, or a pair is given to a run that has none.
+    run: its name. labels: what the predicted values mean. paired: whether its texts have a second part.
     """
-    result = []
-    for position, text in enumerate(texts):
+
+    run: str
+    labels: Labels
+    paired: bool
+
+    def predict(self, texts: Sequence[str | Text], *, attention: bool = False) -> list[Prediction]:
+        """Predict texts, in their order; each is cleaned as the corpus was.
+
+        Args:
+            texts: strings, or texts with their pairs; a pair that is not given is empty.
+            attention: whether to give attention per word, where the head attends.
+
+        Raises:
+            InputError: nothing is left of a text after cleaning, a pair is given to a run that has none, or
+                the head gives no finite numbers.
+        """
+        given = [self._cleaned(position, text) for position, text in enumerate(texts)]
+        result: dict[int, Prediction] = {}
+        for positions, found in self._batches(given, attention):
+            result.update(zip(positions, found, strict=True))
+        return [result[position] for position in range(len(given))]
+
+    @abstractmethod
+    def _batches(
+        self, texts: Sequence[Text], attention: bool
+    ) -> Iterator[tuple[list[int], list[Prediction]]]:
+        """Predict cleaned texts in any order: positions of a batch's texts, and their predictions."""
+
+    def _cleaned(self, position: int, text: str | Text) -> Text:
         first, second = (text, None) if isinstance(text, str) else text
-        if second is not None and not paired:
+        if second is not None and not self.paired:
             raise InputError(
-                f"text {position} comes with a pair, but the corpus of run {run!r} declares none; "
+                f"text {position} comes with a pair, but the corpus of run {self.run!r} declares none; "
                 f"give the text alone"
             )
         cleaned = clean_text(first)
@@ -64,52 +86,47 @@ def cleaned_texts(texts: Sequence[str | Text], run: str, paired: bool) -> list[T
             raise InputError(
                 f"text {position} is empty ({first[:40]!r}); expected some characters: leave it out"
             )
-        result.append(Text(cleaned, clean_text(second or "") if paired else None))
-    return result
+        return Text(cleaned, clean_text(second or "") if self.paired else None)
 
+    def _predictions(
+        self,
+        texts: Sequence[Text],
+        predicted: npt.NDArray[np.int64],
+        value: npt.NDArray[np.float64],
+        probabilities: npt.NDArray[np.float64] | None,
+        attention: Sequence[WordAttention] | None,
+        truncated: Sequence[bool],
+    ) -> list[Prediction]:
+        """One prediction a text out of B texts' `predicted` (B,), `value` (B,) and `probabilities` (B, C).
 
-def make_predictions(
-    texts: Sequence[Text],
-    labels: Labels,
-    predicted: npt.NDArray[np.int64],
-    value: npt.NDArray[np.float64],
-    probabilities: npt.NDArray[np.float64] | None,
-    attention: Sequence[WordAttention | None],
-    truncated: Sequence[bool],
-) -> list[Prediction]:
-    """One prediction a text out of the arrays of B texts.
-
-    Args:
-        texts: B cleaned texts.
-        labels: what the label values mean.
-        predicted: (B,) label values.
-        value: (B,) expected labels, or a regressor's raw output.
-        probabilities: (B, C), or None from a plain regressor.
-        attention: B items, None where there is none to show.
-        truncated: B answers to whether the end of a text was left out.
-
-    Raises:
-        InputError: a number is not finite, as after a training that diverged.
-    """
-    if not np.isfinite(value).all() or not (probabilities is None or np.isfinite(probabilities).all()):
-        raise InputError(
-            "the run answers with numbers that are not finite, so its training went wrong; train it again "
-            "with a lower learning rate"
-        )
-    # Nobody knows the actual labels here, and the confidence does not look at them.
-    confidence = Predictions(
-        np.arange(len(texts)), predicted, predicted, value, probabilities, labels.low, labels.size
-    ).confidence()
-    return [
-        Prediction(
-            text=text.joined,
-            predicted=int(predicted[i]),
-            label=labels.name(int(predicted[i])),
-            value=float(value[i]),
-            confidence=float(confidence[i]),
-            probabilities=None if probabilities is None else tuple(probabilities[i].tolist()),
-            attention=attention[i],
-            truncated=truncated[i],
-        )
-        for i, text in enumerate(texts)
-    ]
+        Raises:
+            InputError: a number is not finite, as after a training that diverged.
+        """
+        if not np.isfinite(value).all() or not (probabilities is None or np.isfinite(probabilities).all()):
+            raise InputError(
+                "the run answers with numbers that are not finite, so its training went wrong; train it "
+                "again with a lower learning rate"
+            )
+        # Nobody knows the actual labels here, and the confidence does not look at them.
+        confidence = Predictions(
+            np.arange(len(texts)),
+            predicted,
+            predicted,
+            value,
+            probabilities,
+            self.labels.low,
+            self.labels.size,
+        ).confidence()
+        return [
+            Prediction(
+                text=text.joined,
+                predicted=int(predicted[i]),
+                label=self.labels.name(int(predicted[i])),
+                value=float(value[i]),
+                confidence=float(confidence[i]),
+                probabilities=None if probabilities is None else tuple(probabilities[i].tolist()),
+                attention=None if attention is None else attention[i],
+                truncated=truncated[i],
+            )
+            for i, text in enumerate(texts)
+        ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +19,11 @@ from features.words import Segmenter, segmenter
 from heads.parts.base import Head, HeadInput, head_class
 from heads.parts.saving import HeadConfig, load_head
 from heads.tasks import Task
-from pipeline.commands.prediction import Prediction, cleaned_texts, make_predictions
-from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
+from pipeline.commands.prediction import Prediction, TextPredictor
+from pipeline.evaluation.attention import attention_per_word, joined_spans
 from pipeline.prepare import label_map
 from pipeline.project.origin import OF_TEXTS, origin, require_same
-from pipeline.project.params import PARAMS, CorpusParams, Params, RunParams, load_params
+from pipeline.project.params import PARAMS, CorpusParams, Params, load_params
 from pipeline.training.data import Selection
 
 
@@ -48,10 +48,14 @@ def load_parts(name: str, path: Path) -> Parts:
     corpus = params.corpus(run.corpus)
     folder = params.folder(name).head(run.seeds[0])
     if head_class(run.head).needs_encoder:
-        encoder, head, task, config = _load_with_top(folder, params, run)
+        # Such a head is made from the encoder's own top layers, above the one that it reads.
+        encoder = _load_encoder(params, corpus, tuple(run.layers or corpus.encode.layers), True)
+        head, task, config = load_head(folder, encoder.top(encoder.layers_total - encoder.layers[-1]))
     else:
         head, task, config = load_head(folder)
-        encoder = _load_encoder(params, corpus, _wanted(config), "tokens" in head.needs)
+        # A pooler stands above all layers, so that it needs them all.
+        layers = (*config.layers, -1) if config.vector == "pooler" else config.layers
+        encoder = _load_encoder(params, corpus, layers, "tokens" in head.needs)
     labels = label_map(corpus).labels
     now = origin(params, name, encoder.manifest, labels.names)
     require_same(f"the head of run {name!r}", config.origin, now, OF_TEXTS)
@@ -67,9 +71,12 @@ def load_parts(name: str, path: Path) -> Parts:
     )
 
 
-def _wanted(config: HeadConfig) -> tuple[int, ...]:
-    """The layers a head reads; a pooler stands above all layers, so that it needs them all."""
-    return (*config.layers, -1) if config.vector == "pooler" else config.layers
+def vector_names(parts: Parts) -> tuple[str, ...]:
+    """The pooled vectors that the head reads, as the encoder's manifest names them."""
+    config = parts.config
+    if config.vector is None:
+        return ()
+    return Selection(parts.head.needs, config.layers, config.vector.partition("@")[0]).vectors
 
 
 def _load_encoder(params: Params, corpus: CorpusParams, layers: tuple[int, ...], tokens: bool) -> Encoder:
@@ -79,33 +86,15 @@ def _load_encoder(params: Params, corpus: CorpusParams, layers: tuple[int, ...],
     )
 
 
-def _load_with_top(folder: Path, params: Params, run: RunParams) -> tuple[Encoder, Head, Task, HeadConfig]:
-    """A head made from the encoder's own top layers: the encoder comes first, up to the layer it reads."""
-    corpus = params.corpus(run.corpus)
-    encoder = _load_encoder(params, corpus, tuple(run.layers or corpus.encode.layers), True)
-    top = encoder.top(encoder.layers_total - encoder.layers[-1])
-    return encoder, *load_head(folder, top)
-
-
-class Predictor:
-    """A trained run, ready for texts; built by `load`.
-
-    labels: what the predicted values mean.
-    paired: whether its texts have a second part.
-    """
+class Predictor(TextPredictor):
+    """A trained run on its encoder in torch; built by `load`."""
 
     def __init__(self, run: str, parts: Parts) -> None:
-        self.run = run
-        self.labels = parts.labels
-        self.paired = parts.paired
+        self.run, self.labels, self.paired = run, parts.labels, parts.paired
         self._parts = parts
         config, encoder = parts.config, parts.encoder
         self._layers = [encoder.layers.index(layer) for layer in config.layers]
-        self._vectors: list[int] = []
-        if config.vector is not None:
-            pooling = config.vector.partition("@")[0]
-            wanted = Selection(parts.head.needs, config.layers, pooling).vectors
-            self._vectors = [encoder.manifest.vectors.index(name) for name in wanted]
+        self._vectors = [encoder.manifest.vectors.index(name) for name in vector_names(parts)]
 
     @classmethod
     def load(cls, run: str, params: Path = PARAMS) -> Predictor:
@@ -121,61 +110,40 @@ class Predictor:
         """
         return cls(run, load_parts(run, params))
 
-    def predict(
-        self,
-        texts: Sequence[str | Text],
-        *,
-        attention: bool = False,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Prediction]:
-        """Predict texts, in their order; each is cleaned as the corpus was.
-
-        Args:
-            texts: strings, or texts with their pairs.
-            attention: whether to give attention per word, where the head attends.
-            progress: called with (texts done, texts in all).
-
-        Raises:
-            InputError: a text cannot be used, as `cleaned_texts` says, or the head gives no finite numbers.
-        """
-        given = cleaned_texts(texts, self.run, self.paired)
-        result: dict[int, Prediction] = {}
-        for batch in self._parts.encoder.encode(given):
-            found = self._predict_batch(batch, given, attention)
-            result.update(zip(batch.index.tolist(), found, strict=True))
-            if progress is not None:
-                progress(len(result), len(given))
-        return [result[position] for position in range(len(given))]
+    def _batches(
+        self, texts: Sequence[Text], attention: bool
+    ) -> Iterator[tuple[list[int], list[Prediction]]]:
+        for batch in self._parts.encoder.encode(texts):
+            positions = batch.index.tolist()
+            yield positions, self._predict_batch(batch, [texts[i] for i in positions], attention)
 
     @torch.inference_mode()
-    def _predict_batch(self, batch: EncodedBatch, given: Sequence[Text], attention: bool) -> list[Prediction]:
-        texts = [given[position] for position in batch.index]
+    def _predict_batch(self, batch: EncodedBatch, texts: list[Text], attention: bool) -> list[Prediction]:
         output = self._parts.head(self._input(batch))
         decoded = self._parts.task.decode(output.scores)
-        ends = np.cumsum(batch.lengths)
-        pieces = [slice(end - length, end) for end, length in zip(ends, batch.lengths, strict=True)]
-        seen: list[WordAttention | None] = [None] * len(texts)
+        own = [slice(end - n, end) for end, n in zip(np.cumsum(batch.lengths), batch.lengths, strict=True)]
+        pieces = [(batch.char_spans[pieces], batch.segments[pieces]) for pieces in own]
+        seen = None
         if attention and output.attention is not None:
             weights = output.attention.double().numpy()
             seen = [
                 attention_per_word(
                     self._words(text.joined),
-                    joined_spans(text, batch.char_spans[own], batch.segments[own]),
-                    weights[i, :, : batch.lengths[i]],
+                    joined_spans(text, spans, segments),
+                    weights[i, :, : len(spans)],
                 )
-                for i, (text, own) in enumerate(zip(texts, pieces, strict=True))
+                for i, (text, (spans, segments)) in enumerate(zip(texts, pieces, strict=True))
             ]
-        full = batch.lengths == self._parts.encoder.spec.max_length
-        return make_predictions(
+        longest = self._parts.encoder.spec.max_length
+        return self._predictions(
             texts,
-            self.labels,
             decoded.predicted.numpy(),
             decoded.value.double().numpy(),
             None if decoded.probabilities is None else decoded.probabilities.double().numpy(),
             seen,
             [
-                bool(full[i]) and _unread(text, batch.char_spans[own], batch.segments[own])
-                for i, (text, own) in enumerate(zip(texts, pieces, strict=True))
+                len(spans) == longest and _unread(text, spans, segments)
+                for text, (spans, segments) in zip(texts, pieces, strict=True)
             ],
         )
 

@@ -16,7 +16,7 @@ from features.corpus.tables import Table, TableFormat
 from features.corpus.texts import Text
 from features.errors import InputError
 from pipeline.commands import predict
-from pipeline.commands.predict import TableJob, predict_table
+from pipeline.commands.predict import predict_table
 from pipeline.commands.predictor import Predictor, load_parts
 from pipeline.evaluation.predictions import Predictions
 from pipeline.project import layout
@@ -141,9 +141,9 @@ def test_every_row_of_a_table_comes_back(project: Path, tmp_path: Path) -> None:
         [[1, MOODS[0]], [2, " "], [3], [4, "two, quoted\nlines"], [5, "x", "surplus"], [6, MOODS[2]]],
     )
     predictor = Predictor.load("films-linear")
-    summary = predict_table(predictor, TableJob(source, tmp_path / "out.csv", "words"), quiet=True)
+    counted = predict_table(predictor, source, tmp_path / "out.csv", "words")
     rows = read(tmp_path / "out.csv")
-    assert (summary.rows, summary.without) == (6, 3)
+    assert counted == (6, 3)
     assert [row["id"] for row in rows] == list("123456")
     assert [row["words"] for row in rows] == [
         MOODS[0], " ", "", "two, quoted\nlines", "x,surplus", MOODS[2],
@@ -164,10 +164,10 @@ def test_a_table_goes_through_two_runs_with_prefixes(project: Path, tmp_path: Pa
     source = write(tmp_path / "in.tsv", ["text"], [[MOODS[1]]])
     predict.main(["films-linear", "--csv", str(source), "--output", str(tmp_path / "one.csv")])
     regressor = Predictor.load("films-attn")
-    again = TableJob(tmp_path / "one.csv", tmp_path / "two.csv", "text")
+    again = (tmp_path / "one.csv", tmp_path / "two.csv", "text")
     with pytest.raises(InputError, match=r"a column 'confidence' already.*--prefix films-attn-"):
-        predict_table(regressor, again, quiet=True)
-    predict_table(regressor, TableJob(again.source, again.output, "text", prefix="films-attn-"), quiet=True)
+        predict_table(regressor, *again)
+    predict_table(regressor, *again, prefix="films-attn-")
     assert list(read(tmp_path / "two.csv")[0]) == [
         "text", "predicted", "value", "confidence", "p(1)", "p(2)", "p(3)", "reason",
         "films-attn-predicted", "films-attn-value", "films-attn-confidence", "films-attn-reason",
@@ -189,13 +189,12 @@ def test_what_is_written_reads_back(
     output = tmp_path / f"out{suffix}"
     output.unlink(missing_ok=True)
     given_rows = [row.fields for row in Table(source, TableFormat()).rows()]
-    job = TableJob(source, output, "words")
     if suffix == ".tsv" and any(mark in "".join(map("".join, given_rows)) for mark in "\t\r\n"):
         with pytest.raises(InputError, match=r"expected an output that ends in \.csv"):
-            predict_table(Predictor.load("films-linear"), job, quiet=True)
+            predict_table(Predictor.load("films-linear"), source, output, "words")
         assert not output.exists()
         return
-    predict_table(Predictor.load("films-linear"), job, quiet=True)
+    predict_table(Predictor.load("films-linear"), source, output, "words")
     table = Table(output, TableFormat())
     found = list(table.rows())
     assert table.columns[:2] == ("id", "words")
@@ -209,9 +208,9 @@ def test_a_broken_row_does_not_shift_the_columns_between_tabs(project: Path, tmp
     source.write_text("id\twords\n1\tgood\n2\tgood\tsurplus\n", "utf-8")
     predictor = Predictor.load("films-linear")
     with pytest.raises(InputError, match=r"out\.tsv cannot hold row 2: 'good\\tsurplus' has a tab"):
-        predict_table(predictor, TableJob(source, tmp_path / "out.tsv", "words"), quiet=True)
+        predict_table(predictor, source, tmp_path / "out.tsv", "words")
     assert [path.name for path in tmp_path.iterdir()] == ["in.tsv"]
-    predict_table(predictor, TableJob(source, tmp_path / "out.csv", "words"), quiet=True)
+    predict_table(predictor, source, tmp_path / "out.csv", "words")
     assert [row["words"] for row in read(tmp_path / "out.csv")] == ["good", "good\tsurplus"]
 
 
@@ -250,9 +249,9 @@ def test_a_table_is_never_its_own_output(project: Path, tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", ["text"], [["fine"]])
     predictor = Predictor.load("films-linear")
     with pytest.raises(InputError, match="is the table itself"):
-        predict_table(predictor, TableJob(source, tmp_path / "." / "in.csv", "text"), quiet=True)
+        predict_table(predictor, source, tmp_path / "." / "in.csv", "text")
     with pytest.raises(InputError, match="no column 'body'"):
-        predict_table(predictor, TableJob(source, tmp_path / "out.csv", "body"), quiet=True)
+        predict_table(predictor, source, tmp_path / "out.csv", "body")
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
