@@ -11,15 +11,13 @@ from pipeline.project.stage import guard, log
 from features.errors import InputError
 from heads.parts.options import HeadError
 
-_PORT = 8642
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until the keyboard stops it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", nargs="*", help="runs to offer (default: all that are trained)")
     parser.add_argument(
-        "--port", type=int, default=_PORT, help=f"port on 127.0.0.1 (default: {_PORT}; 0 takes a free one)"
+        "--port", type=int, default=8642, help="on 127.0.0.1 (default: %(default)s; 0 takes a free one)"
     )
     given = parser.parse_args(arguments)
     if not 0 <= given.port <= 65535:

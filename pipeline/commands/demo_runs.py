@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,11 +50,7 @@ class RunService:
     """
 
     def __init__(self, names: Sequence[str] = (), params: Path = PARAMS) -> None:
-        """Look for trained runs; none of them is loaded yet.
-
-        Args:
-            names: the runs to offer; all that are trained where none is named.
-            params: where runs are declared.
+        """Look for trained runs, those that are named or all; none of them is loaded yet.
 
         Raises:
             InputError: a run that is named does not exist or is not trained, or none is.
@@ -62,23 +58,20 @@ class RunService:
         declared = load_params(params)
         for name in names:
             declared.run(name)
-        trained = [name for name in declared.runs if _is_trained(declared, name)]
+        heads = {name: declared.folder(name).head(run.seeds[0]) for name, run in declared.runs.items()}
+        trained = [name for name, head in heads.items() if (head / CONFIG).is_file()]
         if missing := [name for name in names if name not in trained]:
             raise InputError(
                 f"run {missing[0]!r} is not trained yet; run `dvc repro evaluate@{missing[0]}` first"
             )
         if not trained:
             raise InputError(f"none of the runs in {params} is trained yet; run `dvc repro` first")
-        self.runs = {name: _info(declared, name) for name in trained if name in names or not names}
+        self.runs = {name: _describe(declared, name) for name in trained if name in names or not names}
         self._load = lru_cache(_LOADED)(lambda run: Predictor.load(run, params))
         self._lock = threading.Lock()
 
     def load_first(self) -> None:
-        """Load a run now, so that the first question need not wait.
-
-        Raises:
-            InputError: its parts do not belong together. HeadError: its files are damaged.
-        """
+        """Load a run now, so that the first question need not wait; errors are those of `Predictor.load`."""
         self._load(next(iter(self.runs)))
 
     def answer(self, run: str, text: str, pair: str | None) -> dict[str, Any]:
@@ -88,7 +81,7 @@ class RunService:
             HTTPException: 404 for a run that is not offered, 413 for a text that is too long, 400 for one the
                 run cannot take, 503 where the run's files do not fit together any more.
         """
-        self._info(run)
+        self._offered(run)
         for given in (text, pair or ""):
             if len(given) > LONGEST:
                 raise HTTPException(
@@ -103,7 +96,7 @@ class RunService:
                 (found,) = predictor.predict([Text(text, pair)], attention=True)
             except InputError as error:
                 raise HTTPException(400, str(error)) from None
-        return as_answer(found, predictor.labels)
+        return _answer(found, predictor.labels)
 
     def example(self, run: str) -> dict[str, Any]:
         """A text of the test split of a run's corpus, drawn at random, with its label.
@@ -111,7 +104,7 @@ class RunService:
         Raises:
             HTTPException: 404 where the run is not offered or the corpus has no test texts any more.
         """
-        name = self._info(run).corpus
+        name = self._offered(run).corpus
         try:
             corpus = Corpus.load(layout.corpus_folder(name) / "corpus.h5")
         except InputError as error:
@@ -127,17 +120,13 @@ class RunService:
             "label": corpus.labels.name(int(corpus.label[row])),
         }
 
-    def _info(self, run: str) -> RunInfo:
+    def _offered(self, run: str) -> RunInfo:
         if run not in self.runs:
             raise HTTPException(404, f"there is no run {run[:80]!r} here; there are {', '.join(self.runs)}")
         return self.runs[run]
 
 
-def _is_trained(params: Params, name: str) -> bool:
-    return (params.folder(name).head(params.runs[name].seeds[0]) / CONFIG).is_file()
-
-
-def _info(params: Params, name: str) -> RunInfo:
+def _describe(params: Params, name: str) -> RunInfo:
     run = params.runs[name]
     corpus = params.corpora[run.corpus]
     return RunInfo(
@@ -151,7 +140,7 @@ def _info(params: Params, name: str) -> RunInfo:
     )
 
 
-def as_answer(prediction: Prediction, labels: Labels) -> dict[str, Any]:
+def _answer(prediction: Prediction, labels: Labels) -> dict[str, Any]:
     """What `POST /predict` gives.
 
     `probabilities` is null from a plain regressor, `value` for classes, `attention` from heads that do not
@@ -184,11 +173,7 @@ def _attention(text: str, seen: WordAttention) -> dict[str, Any]:
     pieces.append({"text": text[place:], "word": None})
     return {
         "pieces": [piece for piece in pieces if piece["text"]],
-        "mean": _rounded(seen.mean),
-        "hops": [_rounded(row) for row in seen.weights],
-        "rest": _rounded(seen.rest),
+        "mean": seen.mean.round(5).tolist(),
+        "hops": seen.weights.round(5).tolist(),
+        "rest": seen.rest.round(5).tolist(),
     }
-
-
-def _rounded(values: Iterable[float]) -> list[float]:
-    return [round(float(value), 5) for value in values]

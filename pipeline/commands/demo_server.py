@@ -46,7 +46,6 @@ class DemoServer(uvicorn.Server):
 
     Attributes:
         listener: the bound socket. url: where visitors find it.
-        hosts: what the Host header of a request may be.
     """
 
     def __init__(self, service: RunService, port: int) -> None:
@@ -60,10 +59,10 @@ class DemoServer(uvicorn.Server):
         self.url = f"http://{ADDRESS}:{bound}/"
         # A browser leaves the port out where it is 80.
         named = (ADDRESS, "localhost")
-        self.hosts = frozenset(named if bound == 80 else (f"{name}:{bound}" for name in named))
+        hosts = frozenset(named if bound == 80 else (f"{name}:{bound}" for name in named))
         # Nothing is logged: what people try out is theirs, and faults of ours are told by `_fault`.
         config = uvicorn.Config(
-            _application(service, self.hosts),
+            _application(service, hosts),
             http="h11",
             ws="none",
             lifespan="off",
@@ -83,12 +82,13 @@ class DemoServer(uvicorn.Server):
 
 def build_page() -> tuple[str, str]:
     """The document, and the content security policy (CSP level 3) it is to be sent with."""
-    style = "\n".join(
-        [_read("pipeline.report", "static/base.css"), _read("pipeline.report", "static/figures.css"),
-         _read("pipeline.commands", "static/demo.css")]
-    )  # fmt: skip
-    scripts = [_read("pipeline.report", "static/theme.js"), _read("pipeline.commands", "static/demo.js")]
-    html = _read("pipeline.commands", "templates/page.html")
+    report, commands = resources.files("pipeline.report"), resources.files("pipeline.commands")
+    sheets = (report / "static/base.css", report / "static/figures.css", commands / "static/demo.css")
+    style = "\n".join(sheet.read_text("utf-8") for sheet in sheets)
+    scripts = [
+        script.read_text("utf-8") for script in (report / "static/theme.js", commands / "static/demo.js")
+    ]
+    html = (commands / "templates/page.html").read_text("utf-8")
     for place, part in zip(("/*style*/", "/*theme*/", "/*demo*/"), (style, *scripts), strict=True):
         html = html.replace(place, part)
     policy = (
@@ -100,10 +100,6 @@ def build_page() -> tuple[str, str]:
 
 def _digest(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
-
-
-def _read(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text("utf-8")
 
 
 def _application(service: RunService, hosts: frozenset[str]) -> ASGIApp:

@@ -38,8 +38,6 @@ from pipeline.project.origin import require_same
 if TYPE_CHECKING:
     from pipeline.commands.predictor import Parts
 
-_ROWS = 2000
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Export one run of `params.yaml`."""
@@ -47,15 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("run", help="name of a trained and evaluated run in params.yaml")
     parser.add_argument("--out", type=Path, help="folder to write (default: out/exports/RUN)")
     parser.add_argument(
-        "--rows", type=int, default=_ROWS, help=f"most test rows to compare (default: {_ROWS}; 0: all)"
+        "--rows", type=int, default=2000, help="most test rows to compare (default: %(default)s; 0: all)"
     )
     given = parser.parse_args(arguments)
     if given.rows < 0:
         parser.error("--rows is a number of rows, or 0 for all")
-    guard(
-        lambda: _export(given.run, given.out or layout.OUT / "exports" / given.run, given.rows),
-        (InputError, HeadError),
-    )
+    folder = given.out or layout.OUT / "exports" / given.run
+    guard(lambda: _export(given.run, folder, given.rows), (InputError, HeadError))
 
 
 def _export(name: str, folder: Path, rows: int) -> None:
@@ -84,13 +80,13 @@ def _write(name: str, folder: Path, rows: int) -> Check:
 
     parts = load_parts(name, PARAMS)
     params = load_params()
-    run = params.run(name)
-    stored = Predictions.load(params.folder(name).evaluation / f"predictions-{run.seeds[0]}.h5")
+    run, results = params.run(name), params.folder(name).evaluation
+    stored = Predictions.load(results / f"predictions-{run.seeds[0]}.h5")
     corpus = Corpus.load(layout.corpus_folder(run.corpus) / "corpus.h5")
-    evaluation = read_result(params.folder(name).evaluation / "evaluation.json", Evaluation)
+    evaluation = read_result(results / "evaluation.json", Evaluation)
     if evaluation.origin is not None:
         require_same(f"the head of run {name!r}", parts.config.origin, evaluation.origin)
-        require_corpus(params.folder(name).evaluation, evaluation.origin.corpus, corpus.digest)
+        require_corpus(results, evaluation.origin.corpus, corpus.digest)
     log.info("%s: drawing the graph", name)
     config = write_model(name, parts, folder)
     log.info("%s: running it over the test split", name)
@@ -138,13 +134,7 @@ def write_model(name: str, parts: Parts, folder: Path) -> ExportConfig:
 
 
 def check_export(model: ExportedRun, corpus: Corpus, stored: Predictions, limit: int) -> Check:
-    """Run the exported model over test rows.
-
-    Args:
-        model: the exported model.
-        corpus: where the texts are.
-        stored: predictions of the run's test rows.
-        limit: most rows to compare, evenly spaced over all; 0 for all.
+    """Compare the exported model with `stored`, over at most `limit` rows evenly spaced; 0 for all.
 
     Raises:
         InputError: the corpus is another than the one that was evaluated, or there are no rows.

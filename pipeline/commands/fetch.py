@@ -37,19 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Fetch the presets that are named; without a name, list them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("preset", nargs="*", help="names of known corpora; without one they are listed")
-    names = parser.parse_args(arguments).preset
+    guard(lambda: _run(parser.parse_args(arguments).preset))
 
-    def action() -> None:
-        for name in names:
+
+def _run(names: Sequence[str]) -> None:
+    for name in names:
+        preset = load_preset(name)
+        files = fetch(preset)
+        log.info("%s: %s; licence: %s", name, ", ".join(map(str, files)), preset.licence)
+    if not names:
+        for name in preset_names():
             preset = load_preset(name)
-            files = fetch(preset)
-            log.info("%s: %s; licence: %s", name, ", ".join(map(str, files)), preset.licence)
-        if not names:
-            for name in preset_names():
-                preset = load_preset(name)
-                print(f"{name:20} {preset.title}; {preset.download.page}")
-
-    guard(action)
+            print(f"{name:20} {preset.title}; {preset.download.page}")
 
 
 def fetch(preset: Preset) -> list[Path]:
@@ -96,7 +95,8 @@ def _collect(source: Download, staging: Path) -> dict[str, Path]:
         if not path.is_file():
             _download(source, name, path)
         try:
-            _check_digest(path, source.digests.get(name))
+            if expected := source.digests.get(name):
+                _check_digest(path, expected)
             if unpack(path, staging / _UNPACKED, source.files, source.within):
                 found |= {file.name: file for file in (staging / _UNPACKED).iterdir()}
             else:
@@ -110,9 +110,7 @@ def _collect(source: Download, staging: Path) -> dict[str, Path]:
     return found
 
 
-def _check_digest(path: Path, expected: str | None) -> None:
-    if expected is None:
-        return
+def _check_digest(path: Path, expected: str) -> None:
     import pooch
 
     name, _, digest = expected.partition(":")
@@ -130,7 +128,16 @@ def _download(source: Download, name: str, path: Path) -> None:
         if source.kaggle is not None:
             _from_kaggle(source.kaggle, name, path)
         elif source.hub is not None:
-            _from_hub(source.hub, source.revision, name, path.parent)
+            from huggingface_hub import hf_hub_download
+
+            hf_hub_download(
+                source.hub,
+                name,
+                repo_type="dataset",
+                revision=source.revision,
+                local_dir=path.parent,
+                endpoint=os.environ.get("HF_ENDPOINT") or None,
+            )
         else:
             _from_web(f"{source.url}/", name, path.parent)
     except (InputError, KeyboardInterrupt):
@@ -151,23 +158,13 @@ def _from_kaggle(handle: str, name: str, path: Path) -> None:
         raise InputError(
             "Kaggle's client is not installed, `pip install kagglehub` (or the extra `fetch`) brings it"
         ) from None
-    competition = handle.removeprefix("competitions/")
-    if competition != handle:
-        cached = kagglehub.competition_download(competition, path=name)
+    if handle.startswith("competitions/"):
+        cached = kagglehub.competition_download(handle.removeprefix("competitions/"), path=name)
     else:
         cached = kagglehub.dataset_download(handle, path=name)
     part = path.with_name(f"{path.name}.part")
     shutil.move(cached, part)  # maybe from another disk
     part.replace(path)
-
-
-def _from_hub(repository: str, revision: str | None, name: str, staging: Path) -> None:
-    from huggingface_hub import hf_hub_download
-
-    endpoint = os.environ.get("HF_ENDPOINT") or None
-    hf_hub_download(
-        repository, name, repo_type="dataset", revision=revision, local_dir=staging, endpoint=endpoint
-    )
 
 
 def _from_web(folder: str, name: str, staging: Path) -> None:
@@ -203,9 +200,7 @@ def _ask(url: str, target: str, shelf: object) -> None:
 def _reason(error: BaseException) -> str:
     """Why a client failed, by status or kind alone: its own message may hold addresses and credentials."""
     cause: BaseException | None = error
-    for _ in range(5):
-        if cause is None:
-            break
+    while cause is not None:
         status = getattr(getattr(cause, "response", None), "status_code", None)
         if isinstance(status, int):
             return _describe(status)

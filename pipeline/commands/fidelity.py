@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +37,6 @@ from pipeline.project.params import load_params
 
 BLANK = "[MASK]"
 _TEXTS, _SEED, _TOP = 200, 13, 5
-
-
-@dataclass(frozen=True)
-class Guess:
-    """One way to fill a blank."""
-
-    piece: str
-    probability: float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -77,7 +68,7 @@ def _run(name: str, count: int, seed: int, masked: str | None) -> None:
     if head is None:
         raise InputError(f"a blank cannot be filled: {found.reason}")
     for number, guesses in enumerate(fill(masked, encoder, head), 1):
-        named = ", ".join(f"{guess.piece} {guess.probability:.1%}" for guess in guesses)
+        named = ", ".join(f"{piece} {probability:.1%}" for piece, probability in guesses)
         log.info("blank %d of %r: %s", number, masked, named)
 
 
@@ -108,22 +99,32 @@ def check(
     if head is None or reason:
         return Fidelity(*about, reason=reason), head
     chosen = np.sort(np.random.default_rng(seed).permutation(texts)[:count])
-    pieces, cached, fresh = _named(corpus, store, encoder, head, chosen)
-    return (
-        Fidelity(
-            *about,
-            texts=len(chosen),
-            pieces=len(pieces),
-            cached=float((cached == pieces).mean()),
-            fresh=float((fresh == pieces).mean()),
-            same=float((cached == fresh).mean()),
-        ),
-        head,
+    plain, reader = plain_forward(encoder), store.tokens(last)
+    columns: list[npt.NDArray[np.int64]] = []
+    for text in chosen.tolist():
+        stored = store.pieces(text)
+        kept = stored.segments >= 0  # pretraining never asked for [CLS] or [SEP]
+        if kept.any():
+            from_cache = head.name(reader.gather(np.array([text])).tokens[kept])
+            from_fresh = head.name(plain(corpus.texts[text])[0][-1][kept])
+            columns.append(np.stack([stored.piece_ids[kept], from_cache, from_fresh]))
+    pieces, cached, fresh = np.concatenate(columns, axis=1)
+    found = Fidelity(
+        *about,
+        texts=len(chosen),
+        pieces=len(pieces),
+        cached=float((cached == pieces).mean()),
+        fresh=float((fresh == pieces).mean()),
+        same=float((cached == fresh).mean()),
     )
+    return found, head
 
 
-def fill(text: str, encoder: Encoder, head: MaskedHead, top: int = _TOP) -> list[list[Guess]]:
+def fill(text: str, encoder: Encoder, head: MaskedHead) -> list[list[tuple[str, float]]]:
     """The likeliest pieces for each `[MASK]` of a text, from states that were written to a store and read.
+
+    Returns:
+        For each blank pieces and their probabilities, the likeliest first.
 
     Raises:
         InputError: the text has no blank, or it lies beyond the encoder's longest text.
@@ -145,27 +146,6 @@ def fill(text: str, encoder: Encoder, head: MaskedHead, top: int = _TOP) -> list
         )
     shares = softmax(head.scores(hidden[blanks]).astype(np.float64), axis=1)
     return [
-        [Guess(str(tokenizer.convert_ids_to_tokens(int(i))), float(row[i])) for i in np.argsort(-row)[:top]]
+        [(str(tokenizer.convert_ids_to_tokens(int(i))), float(row[i])) for i in np.argsort(-row)[:_TOP]]
         for row in shares
     ]
-
-
-def _named(
-    corpus: Corpus,
-    store: FeatureStore,
-    encoder: Encoder,
-    head: MaskedHead,
-    texts: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The pieces of texts, and the head's names for them from the cache and from float32: (P,) int64 each."""
-    plain, reader = plain_forward(encoder), store.tokens(encoder.layers_total)
-    columns: list[npt.NDArray[np.int64]] = []
-    for text in texts.tolist():
-        stored = store.pieces(text)
-        kept = stored.segments >= 0  # pretraining never asked for [CLS] or [SEP]
-        cached = reader.gather(np.array([text])).tokens[kept]
-        fresh = plain(corpus.texts[text])[0][-1][kept]
-        if kept.any():
-            columns.append(np.stack([stored.piece_ids[kept], head.name(cached), head.name(fresh)]))
-    pieces, from_cache, from_fresh = np.concatenate(columns, axis=1)
-    return pieces, from_cache, from_fresh

@@ -25,14 +25,8 @@ _TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
 OPSET = 18
 _LARGEST = 1_900_000_000  # bytes; a file of protocol buffers ends at 2 GiB, larger weights go beside it
 # As `clean_text`, in the same order, in the syntax of the tokenizers' own expressions.
-_CLEANING = (
-    (r"(?i)<br\s*/?>", " "),
-    (
-        r"[\x{0000}-\x{0008}\x{000e}-\x{001f}\x{007f}\x{200b}\x{2060}\x{feff}\x{fffe}\x{fff9}-\x{fffb}]",
-        "",
-    ),
-    (r"\s+", " "),
-)
+_CONTROLS = r"\x{0000}-\x{0008}\x{000e}-\x{001f}\x{007f}\x{200b}\x{2060}\x{feff}\x{fffe}\x{fff9}-\x{fffb}"
+_CLEANING = ((r"(?i)<br\s*/?>", " "), (f"[{_CONTROLS}]", ""), (r"\s+", " "))
 
 
 def check_installed() -> None:
@@ -60,12 +54,7 @@ def write_onnx(model: TextModel, path: Path) -> tuple[tuple[str, ...], tuple[str
             model, example, dynamic_shapes=tuple(axes for _ in example), strict=False
         ).run_decompositions({torch.ops.aten.cummin.default: _cummin})
         program: Any = torch.onnx.export(
-            traced,
-            input_names=inputs,
-            output_names=outputs,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
+            traced, input_names=inputs, output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False
         )
     size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     program.save(path, external_data=size > _LARGEST)
@@ -75,12 +64,8 @@ def write_onnx(model: TextModel, path: Path) -> tuple[tuple[str, ...], tuple[str
 def write_tokenizer(folder: Path, max_length: int, path: Path) -> None:
     """Write the tokenizer of an encoder's folder so that raw texts may be given to it.
 
-    A text that names the encoder's special tokens is cleaned in parts, between these.
-
-    Args:
-        folder: where the encoder lies.
-        max_length: pieces a text, or a text and its pair together, is cut at; special tokens included.
-        path: file to write, for `tokenizers.Tokenizer.from_file`.
+    A text and its pair are cut at `max_length` pieces together, special tokens included. A text that names
+    the encoder's special tokens is cleaned in parts, between these.
     """
     from tokenizers import Regex, Tokenizer, normalizers
 

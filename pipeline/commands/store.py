@@ -26,23 +26,19 @@ from pipeline.project.params import CorpusParams, Params, load_params
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something of an encoder's folder that can go.
+    """Something of an encoder's folder `store/<key>` that can go.
 
-    folder: `store/<key>`. what: for people. size: bytes. files: shards to remove; None for the whole folder.
+    what: for people. size: bytes. paths: files and folders to remove.
     """
 
     folder: Path
     what: str
     size: int
-    files: tuple[Path, ...] | None
+    paths: tuple[Path, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Use:
-    """Texts that a corpus uses of one manifest: (n, 16) uint8 digests, or None for all that there are."""
-
-    manifest: Manifest
-    digests: npt.NDArray[np.uint8] | None
+# Texts that a corpus uses of one manifest: (n, 16) uint8 digests, or None for all that there are.
+Use = tuple[Manifest, npt.NDArray[np.uint8] | None]
 
 
 def published(params: Params) -> dict[str, Index]:
@@ -60,7 +56,7 @@ def leftovers(root: Path, params: Params) -> list[Leftover]:
     folders = encoder_folders(root)
     if not folders:
         return []
-    uses = [Use(index.manifest, index.digests) for index in published(params).values()]
+    uses: list[Use] = [(index.manifest, index.digests) for index in published(params).values()]
     uses += [_declared_use(name, corpus, params) for name, corpus in params.corpora.items()]
     found = []
     for folder in folders:
@@ -79,14 +75,12 @@ def remove(leftover: Leftover) -> None:
     """
     folder = leftover.folder
     with exclusive(folder):
-        shutil.rmtree(folder / QUARANTINE, ignore_errors=True)
-        for path in leftover.files or ():
-            path.unlink(missing_ok=True)
-        if leftover.files is None:
-            shutil.rmtree(folder / SHARDS)
-            for name in (MANIFEST, LEDGER):
-                (folder / name).unlink(missing_ok=True)
-    if leftover.files is None:
+        for path in leftover.paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    if not (folder / SHARDS).exists():
         (folder / LOCK).unlink(missing_ok=True)
         folder.rmdir()
 
@@ -98,24 +92,23 @@ def _declared_use(name: str, corpus: CorpusParams, params: Params) -> Use:
 
     manifest = Encoder.load(encoder_spec(params, corpus)).manifest
     prepared = layout.corpus_folder(name) / "corpus.h5"
-    if not prepared.exists():
-        return Use(manifest, None)
-    return Use(manifest, text_digests(Corpus.load(prepared).texts))
+    return manifest, text_digests(Corpus.load(prepared).texts) if prepared.exists() else None
 
 
 def _leftover(folder: Path, shards: Sequence[Shard], uses: Sequence[Use]) -> Leftover | None:
-    mine = [use for use in uses if shards and _serves(shards[0].manifest, use.manifest)]
-    aside = sum(path.stat().st_size for path in folder.glob(f"{QUARANTINE}/*"))
-    unused = [shard for shard in shards if not any(_touches(shard, use) for use in mine)]
-    size = sum(shard.size for shard in unused) + aside
+    mine = [digests for manifest, digests in uses if shards and _serves(shards[0].manifest, manifest)]
+    unused = [shard for shard in shards if not any(_touches(shard, digests) for digests in mine)]
+    aside = folder / QUARANTINE
+    size = sum(shard.size for shard in unused) + sum(path.stat().st_size for path in aside.glob("*"))
     texts = sum(len(shard.digests) for shard in unused)
-    if not mine and len(unused) == len(shards):
+    if not mine:
         model = shards[0].manifest.model if shards else "an encoder without shards"
-        return Leftover(folder, f"{model}: all {texts:,} texts", size, None)
+        everything = tuple(folder / name for name in (QUARANTINE, SHARDS, MANIFEST, LEDGER))
+        return Leftover(folder, f"{model}: all {texts:,} texts", size, everything)
     if not size:
         return None
-    files = tuple(folder / SHARDS / shard.file for shard in unused)
-    return Leftover(folder, f"{shards[0].manifest.model}: {texts:,} texts", size, files)
+    files = (folder / SHARDS / shard.file for shard in unused)
+    return Leftover(folder, f"{shards[0].manifest.model}: {texts:,} texts", size, (aside, *files))
 
 
 def _serves(stored: Manifest, wanted: Manifest) -> bool:
@@ -123,10 +116,10 @@ def _serves(stored: Manifest, wanted: Manifest) -> bool:
     return set(stored.difference(wanted)) <= {"precision"}
 
 
-def _touches(shard: Shard, use: Use) -> bool:
-    if use.digests is None:
+def _touches(shard: Shard, digests: npt.NDArray[np.uint8] | None) -> bool:
+    if digests is None:
         return True
-    return bool(np.isin(shard.digests.view("S16"), np.ascontiguousarray(use.digests).view("S16")).any())
+    return bool(np.isin(shard.digests.view("S16"), np.ascontiguousarray(digests).view("S16")).any())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -175,9 +168,7 @@ def verify(root: Path) -> None:
             before = len(shard_files(folder))
             shards = scan(folder, lines.append, thorough=True)
         damaged += before - len(shards)
-        for line in lines:
-            print(line)
-        print(f"{folder.name}  {_amount(shards)}: sound")
+        print(*lines, f"{folder.name}  {_amount(shards)}: sound", sep="\n")
     if damaged:
         raise InputError(
             f"{damaged} shards were damaged and are in quarantine; run the extract stage again with "
@@ -189,8 +180,7 @@ def clear(root: Path, params: Params, *, ask: bool) -> None:
     """Remove what no corpus of `params.yaml` uses, after showing it.
 
     Raises:
-        InputError: an encoder of `params.yaml` cannot be loaded, so that what it uses is not known; or there
-            is nobody to ask.
+        InputError: as from `leftovers`, or there is nobody to ask.
     """
     found = leftovers(root, params)
     if not found:

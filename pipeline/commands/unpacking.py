@@ -20,11 +20,9 @@ _BLOCK = 1 << 20
 def unpack(archive: Path, folder: Path, names: Collection[str], within: str | None = None) -> bool:
     """Take files out of a zip or gzip archive, which is told by its first bytes, not by its name.
 
-    Files go into `folder` under their own bare names, so that no path inside an archive can lead elsewhere.
-
     Args:
         archive: the file.
-        folder: where they go; made if need be.
+        folder: where they go under their bare names, so that no path inside an archive can lead elsewhere.
         names: which files are wanted; of several of one name the least deep is taken.
         within: a folder inside the archive, where it holds several files of one name.
 
@@ -61,16 +59,11 @@ def unpack(archive: Path, folder: Path, names: Collection[str], within: str | No
 def _wanted(contents: zipfile.ZipFile, names: Collection[str], within: str | None) -> list[zipfile.ZipInfo]:
     """The members that are wanted, one a name."""
     found: dict[str, zipfile.ZipInfo] = {}
-    for member in contents.infolist():
-        path = PurePosixPath(member.filename)
-        fits = path.name in names and not member.is_dir() and (within is None or within in path.parts[:-1])
-        if fits and (path.name not in found or len(path.parts) < _depth(found[path.name])):
-            found[path.name] = member
+    files = [(PurePosixPath(file.filename), file) for file in contents.infolist() if not file.is_dir()]
+    for path, file in sorted(files, key=lambda item: len(item[0].parts)):
+        if path.name in names and (within is None or within in path.parts[:-1]):
+            found.setdefault(path.name, file)
     return list(found.values())
-
-
-def _depth(member: zipfile.ZipInfo) -> int:
-    return len(PurePosixPath(member.filename).parts)
 
 
 def _copy(source: IO[bytes], target: Path, left: int, archive: Path) -> int:

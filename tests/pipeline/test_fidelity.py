@@ -104,11 +104,11 @@ def test_a_blank_is_filled_through_a_store(tmp_path: Path) -> None:
     assert head is not None
     first, second = fill("The movie was [MASK] and the [MASK] was bad .", encoder, head)
     for guesses in (first, second):
-        shares = [guess.probability for guess in guesses]
+        shares = [probability for _, probability in guesses]
         assert len(shares) == 5
         assert shares == sorted(shares, reverse=True)
         assert 0 < sum(shares) <= 1
-    assert {guess.piece for guess in first} & {"good", "great", "bad", "terrible", "boring", "awful", "funny"}
+    assert {piece for piece, _ in first} & {"good", "great", "bad", "terrible", "boring", "awful", "funny"}
 
 
 def test_roberta_is_asked_with_its_own_mask(tmp_path: Path) -> None:
