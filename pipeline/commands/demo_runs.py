@@ -82,11 +82,8 @@ class RunService:
                 run cannot take, 503 where the run's files do not fit together any more.
         """
         self._offered(run)
-        for given in (text, pair or ""):
-            if len(given) > LONGEST:
-                raise HTTPException(
-                    413, f"the text has {len(given):,} characters; at most {LONGEST:,} are taken here"
-                )
+        if (size := max(len(text), len(pair or ""))) > LONGEST:
+            raise HTTPException(413, f"the text has {size:,} characters; at most {LONGEST:,} are taken here")
         with self._lock:
             try:
                 predictor = self._load(run)
@@ -165,14 +162,8 @@ def _attention(text: str, seen: WordAttention) -> dict[str, Any]:
 
     Weights are the attention that falls on each word; each row and its `rest` sum to 1.
     """
-    pieces: list[dict[str, Any]] = []
-    place = 0
-    for number, (start, end) in enumerate(seen.words):
-        pieces += [{"text": text[place:start], "word": None}, {"text": text[start:end], "word": number}]
-        place = end
-    pieces.append({"text": text[place:], "word": None})
     return {
-        "pieces": [piece for piece in pieces if piece["text"]],
+        "pieces": [{"text": piece, "word": word} for piece, word in seen.pieces(text)],
         "mean": seen.mean.round(5).tolist(),
         "hops": seen.weights.round(5).tolist(),
         "rest": seen.rest.round(5).tolist(),

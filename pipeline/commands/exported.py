@@ -105,7 +105,14 @@ class ExportedRun(TextPredictor):
             InputError: a file is missing or is not the one that was exported, or a library is missing.
         """
         self._folder = folder
-        config = self._config = _read_config(folder)
+        try:
+            config = self._config = read_result(folder / CONFIG, ExportConfig)
+        except InputError as error:
+            found = str(error).partition("; ")[0]
+            raise InputError(
+                f"{folder} is no folder that `python -m pipeline export RUN` wrote ({found}); export the run "
+                f"again, or give the name of a run in params.yaml"
+            ) from None
         self.run, self.paired = config.run, config.paired
         values = sorted(map(int, config.labels))
         self.labels = Labels(tuple(config.labels[str(k)] for k in values), values[0], config.ordered)
@@ -168,14 +175,3 @@ class ExportedRun(TextPredictor):
     def _words(self) -> Segmenter:
         dictionary = self._folder / DICTIONARY if DICTIONARY in self._config.digests else None
         return segmenter(self._config.language, dictionary)
-
-
-def _read_config(folder: Path) -> ExportConfig:
-    try:
-        return read_result(folder / CONFIG, ExportConfig)
-    except InputError as error:
-        found = str(error).partition("; ")[0]
-        raise InputError(
-            f"{folder} is no folder that `python -m pipeline export RUN` wrote ({found}); export the run "
-            f"again, or give the name of a run in params.yaml"
-        ) from None

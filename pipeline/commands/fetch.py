@@ -139,7 +139,12 @@ def _download(source: Download, name: str, path: Path) -> None:
                 endpoint=os.environ.get("HF_ENDPOINT") or None,
             )
         else:
-            _from_web(f"{source.url}/", name, path.parent)
+            import pooch
+
+            pooch.get_logger().setLevel(logging.ERROR)  # it would print addresses, and what may stand in them
+            known: dict[str, str | None] = {name: None}
+            shelf = pooch.create(path.parent, f"{source.url}/", registry=known, retry_if_failed=_RETRIES)
+            shelf.fetch(name, downloader=_ask)
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -165,14 +170,6 @@ def _from_kaggle(handle: str, name: str, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     shutil.move(cached, part)  # maybe from another disk
     part.replace(path)
-
-
-def _from_web(folder: str, name: str, staging: Path) -> None:
-    import pooch
-
-    pooch.get_logger().setLevel(logging.ERROR)  # it would print addresses, and what may stand in them
-    known: dict[str, str | None] = {name: None}
-    pooch.create(staging, folder, registry=known, retry_if_failed=_RETRIES).fetch(name, downloader=_ask)
 
 
 def _ask(url: str, target: str, shelf: object) -> None:

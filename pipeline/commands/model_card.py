@@ -28,7 +28,7 @@ print([labels[str(k)] for k in answer["predicted"]], answer.get("probabilities",
 """
 _TEXTS = {"en": '["a dull film", "a moving film"]', "zh": '["很好看", "浪费时间"]'}
 _PAIRS = {"en": '[("a title", "the text under it")]', "zh": '[("标题", "正文")]'}
-_OUTPUTS = {
+OUTPUTS = {
     "predicted": "(B,) int64: the label's value; `labels` in `config.json` names it. Temperature, "
     "thresholds, rounding and the ordinal rules are inside the graph",
     "value": "(B,) float32: the expected label, sum of k p(k), or a regressor's raw output; for ratings only",
@@ -72,7 +72,7 @@ def _lines(config: ExportConfig, run: Evaluation, encoder: Path) -> Iterator[str
         f"training; ids from elsewhere must be padded at their end."
     )
     yield from ("", "| output | |", "|---|---|")
-    yield from (f"| `{name}` | {_OUTPUTS[name]} |" for name in config.outputs)
+    yield from (f"| `{name}` | {OUTPUTS[name]} |" for name in config.outputs)
     yield from ("", "## Licence and limits", "", _licence(config, run, encoder), "")
     yield (
         "The figures hold for texts like those of the corpus. Attention says where the head looked, not "

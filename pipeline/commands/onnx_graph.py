@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,6 @@ from heads.parts.layers import masked_mean
 from pipeline.commands.predictor import Parts, vector_names
 
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
-_TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
 OPSET = 18
 _LARGEST = 1_900_000_000  # bytes; a file of protocol buffers ends at 2 GiB, larger weights go beside it
 # As `clean_text`, in the same order, in the syntax of the tokenizers' own expressions.
@@ -45,8 +44,7 @@ def write_onnx(model: TextModel, path: Path) -> tuple[tuple[str, ...], tuple[str
     example = _example(model)
     inputs = ("input_ids", "attention_mask", "token_type_ids")[: len(example)]
     with torch.no_grad():
-        answer = model.answer(*example)
-    outputs = tuple(name for name in Answer._fields if getattr(answer, name) is not None)
+        outputs = tuple(model.answer(*example))
     batch, pieces = torch.export.Dim("batch"), torch.export.Dim("pieces")
     axes = {0: batch, 1: pieces}
     with _quiet(), torch.no_grad():
@@ -83,26 +81,6 @@ def write_tokenizer(folder: Path, max_length: int, path: Path) -> None:
     tokenizer.save(str(path))
 
 
-class Answer(NamedTuple):
-    """What the model says about a batch; the fields' names are the outputs' names.
-
-    B texts, L pieces of the longest, R hops, C labels.
-
-    Attributes:
-        predicted: (B,) int64 label values.
-        value: (B,) float32, the expected label, or a regressor's raw output.
-        probabilities: (B, C) float32, rows sum to 1; None from a regressor.
-        scores: (B, out_dim) float32, what the head gave.
-        attention: (B, R, L) float32, rows sum to 1, 0 at padding; None from heads that do not attend.
-    """
-
-    predicted: Tensor
-    value: Tensor
-    probabilities: Tensor | None
-    scores: Tensor
-    attention: Tensor | None
-
-
 class TextModel(nn.Module):
     """From piece ids to labels: the run's own head and its task's own `decode`, not copies of them.
 
@@ -132,17 +110,22 @@ class TextModel(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> tuple[Tensor, ...]:
-        """The fields of `answer` that are not None, in their order."""
-        found = self.answer(input_ids, attention_mask, token_type_ids)
-        return tuple(tensor for tensor in found if tensor is not None)
+        """The outputs of `answer`, in their order."""
+        return tuple(self.answer(input_ids, attention_mask, token_type_ids).values())
 
-    def answer(self, input_ids: Tensor, attention_mask: Tensor, types: Tensor | None = None) -> Answer:
-        """Predict a batch.
+    def answer(
+        self, input_ids: Tensor, attention_mask: Tensor, types: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Predict a batch of B texts, L pieces the longest.
 
         Args:
             input_ids: (B, L) int64.
             attention_mask: (B, L) int64, 1 at real pieces and 0 at the padding after them.
             types: (B, L) int64 segment numbers, where the encoder embeds them.
+
+        Returns:
+            The outputs by name, as `model_card.OUTPUTS` describes them; without `probabilities` from a
+            regressor, and without `attention` from heads that do not attend.
         """
         real = attention_mask.bool()
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + self._stack.position_start
@@ -162,9 +145,14 @@ class TextModel(nn.Module):
             tokens = torch.stack([hidden[layer] for layer in self._layers], dim=1)
         output = self.head(HeadInput(pooled, tokens, real))
         decoded = self._decode(output.scores)
-        return Answer(
-            decoded.predicted, decoded.value, decoded.probabilities, output.scores, output.attention
-        )
+        found = {
+            "predicted": decoded.predicted,
+            "value": decoded.value,
+            "probabilities": decoded.probabilities,
+            "scores": output.scores,
+            "attention": output.attention,
+        }
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def _vector(self, name: str, hidden: dict[int, Tensor], real: Tensor) -> Tensor:
         if self.pooler is not None:
@@ -195,13 +183,11 @@ def _cummin(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's notes on its own insides and on packages that are not needed here."""
-    levels = {name: logging.getLogger(name).level for name in _TALKERS}
-    for name in _TALKERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*LeafSpec.*", FutureWarning)
-        try:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*LeafSpec.*", FutureWarning)
             yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+    finally:
+        logging.disable(before)

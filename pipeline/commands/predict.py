@@ -303,27 +303,25 @@ def _bars(shares: Sequence[float], labels: Labels) -> Iterator[str]:
 
 
 def _looked_at(text: str, attention: WordAttention, colour: bool) -> Iterator[str]:
-    weights = attention.mean
     if colour:
         yield f"  {_shaded(text, attention)}"
-    order = np.argsort(-weights, kind="stable")[:_TOP]
-    words = ", ".join(
-        f"{printable(text[attention.words[i].start : attention.words[i].end])} {weights[i]:.1%}"
-        for i in order.tolist()
-    )
+    weights = attention.mean
+    most = [(attention.words[i], weights[i]) for i in np.argsort(-weights, kind="stable")[:_TOP]]
+    words = ", ".join(f"{printable(text[start:end])} {weight:.1%}" for (start, end), weight in most)
     yield f"  looked at: {words}; punctuation and marks {attention.rest.mean():.1%}"
 
 
 def _shaded(text: str, attention: WordAttention) -> str:
     """The text, each word on a ground as deep as its share of the most-looked-at word's attention."""
     scale = attention.mean / max(float(attention.mean.max()), 1e-12)
-    parts, last = [], 0
-    for (start, end), share in zip(attention.words, scale.tolist(), strict=True):
-        parts.append(printable(text[last:start]))
-        ground, ink = _SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]
-        parts.append(f"\x1b[48;5;{ground};38;5;{ink}m{printable(text[start:end])}\x1b[0m")
-        last = end
-    return "".join([*parts, printable(text[last:])])
+    parts = []
+    for piece, word in attention.pieces(text):
+        if word is None:
+            parts.append(printable(piece))
+            continue
+        ground, ink = _SHADES[min(int(scale[word] * len(_SHADES)), len(_SHADES) - 1)]
+        parts.append(f"\x1b[48;5;{ground};38;5;{ink}m{printable(piece)}\x1b[0m")
+    return "".join(parts)
 
 
 def _cells(text: str) -> int:

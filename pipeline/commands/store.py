@@ -96,7 +96,12 @@ def _declared_use(name: str, corpus: CorpusParams, params: Params) -> Use:
 
 
 def _leftover(folder: Path, shards: Sequence[Shard], uses: Sequence[Use]) -> Leftover | None:
-    mine = [digests for manifest, digests in uses if shards and _serves(shards[0].manifest, manifest)]
+    # The precision follows the device: what another machine computed for the same parameters is used too.
+    mine = [
+        digests
+        for manifest, digests in uses
+        if shards and set(shards[0].manifest.difference(manifest)) <= {"precision"}
+    ]
     unused = [shard for shard in shards if not any(_touches(shard, digests) for digests in mine)]
     aside = folder / QUARANTINE
     size = sum(shard.size for shard in unused) + sum(path.stat().st_size for path in aside.glob("*"))
@@ -109,11 +114,6 @@ def _leftover(folder: Path, shards: Sequence[Shard], uses: Sequence[Use]) -> Lef
         return None
     files = (folder / SHARDS / shard.file for shard in unused)
     return Leftover(folder, f"{shards[0].manifest.model}: {texts:,} texts", size, (aside, *files))
-
-
-def _serves(stored: Manifest, wanted: Manifest) -> bool:
-    """The precision follows the device: what another machine computed for the same parameters is used too."""
-    return set(stored.difference(wanted)) <= {"precision"}
 
 
 def _touches(shard: Shard, digests: npt.NDArray[np.uint8] | None) -> bool:

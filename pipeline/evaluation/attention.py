@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,17 @@ class WordAttention:
         """(W,) float64, the mean over hops."""
         result: npt.NDArray[np.float64] = self.weights.mean(axis=0)
         return result
+
+    def pieces(self, text: str) -> Iterator[tuple[str, int | None]]:
+        """The text piece by piece, each with its place in `words`, or None for what is between words."""
+        place = 0
+        for number, (start, end) in enumerate(self.words):
+            if start > place:
+                yield text[place:start], None
+            yield text[start:end], number
+            place = end
+        if place < len(text):
+            yield text[place:], None
 
 
 @dataclass(frozen=True)

@@ -75,14 +75,9 @@ def _shade(item: Heatmap, labels: Labels) -> ShadedText:
 
 
 def _pieces(item: Heatmap, shares: list[int]) -> Iterator[Piece]:
-    place = 0
-    for (start, end), share in zip(item.attention.words, shares, strict=True):
-        if start > place:
-            yield Piece(excerpt(item.text[place:start], _UNSEEN), None)
-        yield Piece(excerpt(item.text[start:end], _WORD), share / 100)
-        place = end
-    if rest := item.text[place:]:
-        yield Piece(excerpt(rest, _UNSEEN), None)
+    for text, word in item.attention.pieces(item.text):
+        share = None if word is None else shares[word] / 100
+        yield Piece(excerpt(text, _UNSEEN if word is None else _WORD), share)
 
 
 _WIDTH, _HEIGHT = 400.0, 250.0
