@@ -130,24 +130,23 @@ def _application(service: RunService, hosts: frozenset[str]) -> ASGIApp:
         Route("/predict", predict, methods=["POST"]),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refusal, Exception: _fault})
-    return _Local(app, hosts, {**_HEADERS, "Content-Security-Policy": policy})
+    return _protected(app, hosts, {**_HEADERS, "Content-Security-Policy": policy})
 
 
-class _Local:
-    """Turns away requests that name another host, and sends the headers that protect a page."""
+def _protected(app: ASGIApp, hosts: frozenset[str], headers: dict[str, str]) -> ASGIApp:
+    """Turn away requests that name another host, and send the headers that protect a page."""
+    elsewhere = _json({"error": "this server is the demo of this machine alone"}, 421)
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], headers: dict[str, str]) -> None:
-        self._app, self._hosts, self._headers = app, hosts, headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        known = Headers(scope=scope).get("host") in self._hosts
-        app = self._app if known else _json({"error": "this server is the demo of this machine alone"}, 421)
-        await app(scope, receive, send_protected)
+        known = Headers(scope=scope).get("host") in hosts
+        await (app if known else elsewhere)(scope, receive, send_protected)
+
+    return answer
 
 
 async def _body(request: Request) -> bytes:

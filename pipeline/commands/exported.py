@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from features.corpus.labels import Labels
 from features.corpus.texts import Text
 from features.errors import InputError
 from features.words import Segmenter, segmenter
-from pipeline.commands.prediction import Prediction, TextPredictor
+from pipeline.commands.prediction import Batches, TextPredictor
 from pipeline.evaluation.attention import WordAttention, attention_per_word, joined_spans
 from pipeline.project.files import read_result
 
@@ -140,29 +140,18 @@ class ExportedRun(TextPredictor):
         outputs = self._session.run(None, inputs)
         return dict(zip(self._config.outputs, outputs, strict=True)), pieces
 
-    def _batches(
-        self, texts: Sequence[Text], attention: bool
-    ) -> Iterator[tuple[list[int], list[Prediction]]]:
+    def _batches(self, texts: Sequence[Text], attention: bool) -> Batches:
         order = np.argsort([len(text.joined) for text in texts], kind="stable").tolist()  # little padding
         for first in range(0, len(order), _BATCH):
             chosen = order[first : first + _BATCH]
-            yield chosen, self._predict_batch([texts[i] for i in chosen], attention)
-
-    def _predict_batch(self, texts: list[Text], attention: bool) -> list[Prediction]:
-        output, pieces = self.run_batch(texts)
-        seen = None
-        if attention and "attention" in output:
-            weights = output["attention"].astype(np.float64)
-            seen = [self._attention(*item) for item in zip(texts, pieces, weights, strict=True)]
-        shares = output.get("probabilities")
-        return self._predictions(
-            texts,
-            output["predicted"],
-            output["value"].astype(np.float64),
-            None if shares is None else shares.astype(np.float64),
-            seen,
-            [bool(one.overflowing) for one in pieces],
-        )
+            batch = [texts[i] for i in chosen]
+            output, pieces = self.run_batch(batch)
+            wide = {name: array.astype(np.float64) for name, array in output.items()}
+            seen = None
+            if attention and "attention" in wide:
+                seen = [self._attention(*item) for item in zip(batch, pieces, wide["attention"], strict=True)]
+            shares, cut = wide.get("probabilities"), [bool(one.overflowing) for one in pieces]
+            yield chosen, self._predictions(batch, output["predicted"], wide["value"], shares, seen, cut)
 
     def _attention(self, text: Text, pieces: Any, weights: npt.NDArray[np.float64]) -> WordAttention:
         length = sum(pieces.attention_mask)  # what follows is padding

@@ -119,11 +119,7 @@ def _check_digest(path: Path, expected: str) -> None:
 
 
 def _download(source: Download, name: str, path: Path) -> None:
-    """Bring one file of a source, whole or not at all.
-
-    Raises:
-        InputError: it could not be had, and why, in a few words that are free of addresses and credentials.
-    """
+    """Bring one file of a source, whole or not at all; errors are free of addresses and credentials."""
     try:
         if source.kaggle is not None:
             _from_kaggle(source.kaggle, name, path)

@@ -3,9 +3,6 @@
 The head of the encoder's own pretraining is applied to the cached last layer and to hidden states that
 Transformers computes afresh in float32. How often each names the very piece that stands there is one number
 for everything between a text and its cached vectors: packing, reduced precision, rounding at rest, the store.
-
-With `--mask "The movie was [MASK] ."` it also fills a blank, from states that went through a store of their
-own. An encoder without such a head (many sentence encoders dropped theirs) is said to have none.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -70,7 +70,17 @@ def _run(given: argparse.Namespace) -> None:
         declared = params.encoders[name]
         encoder = Encoder.load(EncoderSpec(declared.model, declared.revision, encode.max_length))
         encoders.append(_describe(name, encoder, sample))
-        lines += _measure(name, encoder, sample, given.batch_size, given.rounds)
+        total = len(STRATEGIES) * (given.rounds + 1) * len(sample.texts)
+        with tqdm(total=total, desc=f"padding with {name}", unit="text") as bar:
+            runs = compare_padding(
+                encoder, sample.texts, batch_size=given.batch_size, rounds=given.rounds, progress=bar.update
+            )
+        for run in runs:
+            lines.append(line := judge(name, run, sample))
+            log.info(
+                "%s, %s: %.1f samples/s, %.0f %% useful, lowest cosine %.6f, accuracy %.4f",
+                name, line.strategy, line.samples, 100 * line.useful, line.lowest_cosine, line.accuracy,
+            )  # fmt: skip
     result = PaddingResult(
         corpus=given.corpus,
         texts=len(sample.texts),
@@ -138,21 +148,6 @@ def _describe(name: str, encoder: Encoder, sample: Sample) -> PaddedEncoder:
         tokens=tokens,
         mean_length=tokens / len(sample.texts),
     )
-
-
-def _measure(
-    name: str, encoder: Encoder, sample: Sample, batch_size: int, rounds: int
-) -> Iterator[PaddingLine]:
-    total, texts = len(STRATEGIES) * (rounds + 1) * len(sample.texts), sample.texts
-    with tqdm(total=total, desc=f"padding with {name}", unit="text") as bar:
-        runs = compare_padding(encoder, texts, batch_size=batch_size, rounds=rounds, progress=bar.update)
-    for run in runs:
-        line = judge(name, run, sample)
-        log.info(
-            "%s, %s: %.1f samples/s, %.0f %% useful, lowest cosine %.6f, accuracy %.4f",
-            name, line.strategy, line.samples, 100 * line.useful, line.lowest_cosine, line.accuracy,
-        )  # fmt: skip
-        yield line
 
 
 def judge(name: str, run: PaddingRun, sample: Sample) -> PaddingLine:

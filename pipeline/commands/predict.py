@@ -209,11 +209,7 @@ def _check_between_tabs(output: Path, place: str, fields: Iterable[str]) -> None
 
 
 def _column_names(labels: Labels, probabilities: bool) -> list[str]:
-    """The columns that a prediction adds to a table; `value` for ratings only, where it means something.
-
-    >>> _column_names(Labels(("bad", "good"), 0, ordered=False), True)
-    ['predicted', 'confidence', 'p(bad)', 'p(good)', 'reason']
-    """
+    """The columns that a prediction adds to a table; `value` for ratings only, where it means something."""
     value = ["value"] if labels.ordered else []
     shares = [f"p({name})" for name in labels.names] if probabilities else []
     return ["predicted", *value, "confidence", *shares, "reason"]

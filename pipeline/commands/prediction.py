@@ -41,6 +41,10 @@ class Prediction:
     truncated: bool = False
 
 
+# Positions of a batch's texts, and their predictions.
+Batches = Iterator[tuple[list[int], list[Prediction]]]
+
+
 class TextPredictor(ABC):
     """A trained run as a function of raw texts.
 
@@ -69,10 +73,8 @@ class TextPredictor(ABC):
         return [result[position] for position in range(len(given))]
 
     @abstractmethod
-    def _batches(
-        self, texts: Sequence[Text], attention: bool
-    ) -> Iterator[tuple[list[int], list[Prediction]]]:
-        """Predict cleaned texts in any order: positions of a batch's texts, and their predictions."""
+    def _batches(self, texts: Sequence[Text], attention: bool) -> Batches:
+        """Predict cleaned texts, batch by batch and in any order."""
 
     def _cleaned(self, position: int, text: str | Text) -> Text:
         first, second = (text, None) if isinstance(text, str) else text

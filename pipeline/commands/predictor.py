@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from features.words import Segmenter, segmenter
 from heads.parts.base import Head, HeadInput, head_class
 from heads.parts.saving import HeadConfig, load_head
 from heads.tasks import Task
-from pipeline.commands.prediction import Prediction, TextPredictor
+from pipeline.commands.prediction import Batches, Prediction, TextPredictor
 from pipeline.evaluation.attention import attention_per_word, joined_spans
 from pipeline.prepare import label_map
 from pipeline.project.origin import OF_TEXTS, origin, require_same
@@ -110,9 +110,7 @@ class Predictor(TextPredictor):
         """
         return cls(run, load_parts(run, params))
 
-    def _batches(
-        self, texts: Sequence[Text], attention: bool
-    ) -> Iterator[tuple[list[int], list[Prediction]]]:
+    def _batches(self, texts: Sequence[Text], attention: bool) -> Batches:
         for batch in self._parts.encoder.encode(texts):
             positions = batch.index.tolist()
             yield positions, self._predict_batch(batch, [texts[i] for i in positions], attention)
