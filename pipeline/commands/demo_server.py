@@ -91,15 +91,13 @@ def build_page() -> tuple[str, str]:
     html = (commands / "templates/page.html").read_text("utf-8")
     for place, part in zip(("/*style*/", "/*theme*/", "/*demo*/"), (style, *scripts), strict=True):
         html = html.replace(place, part)
+    digests = [base64.b64encode(hashlib.sha256(part.encode()).digest()) for part in (style, *scripts)]
+    allowed = [f"'sha256-{digest.decode()}'" for digest in digests]
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_digest, scripts))}; style-src {_digest(style)}; "
+        f"default-src 'none'; script-src {' '.join(allowed[1:])}; style-src {allowed[0]}; "
         f"connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return html, policy
-
-
-def _digest(source: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def _application(service: RunService, hosts: frozenset[str]) -> ASGIApp:

@@ -29,6 +29,7 @@ from features.errors import InputError
 from heads.parts.options import HeadError
 from pipeline.commands.prediction import Prediction, TextPredictor
 from pipeline.evaluation.attention import WordAttention
+from pipeline.project.files import replaced
 
 T = TypeVar("T")
 
@@ -180,9 +181,9 @@ def predict_table(
         total += 1
         if tabs:
             _check_between_tabs(output, f"row {row.number}", _fitted(row, table))
-    partial = output.with_name(output.name + ".partial")
     without = 0
     with (
+        replaced(output) as partial,
         partial.open("w", encoding="utf-8-sig", newline="") as file,
         tqdm(total=total, desc=predictor.run, unit="row", disable=None) as bar,
     ):
@@ -194,7 +195,6 @@ def predict_table(
                 writer.writerow(fields)
                 without += bool(fields[-1])
                 bar.update()
-    partial.replace(output)
     return total, without
 
 
