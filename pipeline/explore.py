@@ -40,7 +40,7 @@ def count_corpus(name: str, params: WordsParams, corpus: Corpus, folder: Path) -
     texts = tqdm(corpus.row_texts(rows), desc=f"words of {name}", unit="text")
     stop_words = read_stop_words(Path(params.stop_words) if params.stop_words else None)
     words = find_words(texts, segmenter(corpus.language, params.dictionary_file), stop_words)
-    parts = {"all": np.arange(len(rows))} | {
+    parts = {
         corpus.labels.name(value): np.flatnonzero(corpus.label[rows] == value)
         for value in corpus.labels.values
     }
@@ -67,12 +67,12 @@ class WordList:
 
 @dataclass(frozen=True)
 class WordLists:
-    """The lists of one part of a corpus; `part` is `all` or a label name.
+    """The lists of one part of a corpus; `part` is a label name, or `all` in the first, the whole.
 
     texts: number of training rows in the part.
     counts: most frequent words, with how often they occur.
     tfidf: words by mean TF-IDF over the part's texts.
-    distinctive: words by z-score of their log odds against the rest (Monroe et al. 2008); empty for `all`.
+    distinctive: words by z-score of their log odds against the rest (Monroe et al. 2008); none for the whole.
     """
 
     part: str
@@ -112,11 +112,17 @@ def find_words(
 def count_words(
     words: Sequence[Sequence[str]], parts: Mapping[str, Sequence[int]] | Mapping[str, np.ndarray], top: int
 ) -> list[WordLists]:
-    """The top words of each part; the first part is the whole and has no distinctive words."""
+    """The top words of the whole, which has no distinctive ones, and then of each part.
+
+    Args:
+        words: of each text.
+        parts: name to positions of its texts; a part may bear any name, `all` too.
+        top: length of a list.
+    """
     document_counts: Counter[str] = Counter(word for text in words for word in set(text))
     total = Counter(word for text in words for word in text)
     result = []
-    for position, (part, rows) in enumerate(parts.items()):
+    for position, (part, rows) in enumerate([("all", range(len(words))), *parts.items()]):
         texts = [words[row] for row in rows]
         counts = Counter(word for text in texts for word in text)
         result.append(

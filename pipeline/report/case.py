@@ -52,12 +52,9 @@ def case_words(results: CorpusResults, code: int) -> CaseWords:
     spans = segmenter(corpus.language, params.dictionary_file)
     stop_words = read_stop_words(Path(params.stop_words) if params.stop_words else None)
     words = [find_words(corpus.row_texts(rows), spans, stop_words) for rows in (own, others)]
-    everything = {"all": range(len(own) + len(others)), "group": range(len(own))}
-    _, group = count_words([*words[0], *words[1]], everything, _TOP)
+    _, group = count_words([*words[0], *words[1]], {"group": range(len(own))}, _TOP)
     labels = corpus.labels
-    parts = {"all": np.arange(len(own))} | {
-        labels.name(value): np.flatnonzero(corpus.label[own] == value) for value in labels.values
-    }
+    parts = {labels.name(value): np.flatnonzero(corpus.label[own] == value) for value in labels.values}
     by_label = tuple(count_words(words[0], parts, params.top))
     tfidf = WordList(by_label[0].tfidf.words[:_TOP], by_label[0].tfidf.weights[:_TOP])
     return CaseWords(len(own), group.counts, tfidf, group.distinctive, clouds(by_label))

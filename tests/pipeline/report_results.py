@@ -219,7 +219,5 @@ def _words(corpus: Corpus) -> list[WordLists]:
     rows = corpus.rows("train")
     words = find_words(corpus.row_texts(rows), segmenter("en"), frozenset())
     labels = corpus.labels
-    parts = {"all": np.arange(len(rows))} | {
-        labels.name(value): np.flatnonzero(corpus.label[rows] == value) for value in labels.values
-    }
+    parts = {labels.name(value): np.flatnonzero(corpus.label[rows] == value) for value in labels.values}
     return count_words(words, parts, 30)

@@ -14,7 +14,7 @@ TEXTS = ["A good film, a GOOD day", "bad film", "bad bad day"]
 
 def lists(top: int = 10):  # type: ignore[no-untyped-def]
     words = find_words(TEXTS, segmenter("en"), frozenset({"a"}))
-    return count_words(words, {"all": range(3), "up": np.array([0]), "down": np.array([1, 2])}, top)
+    return count_words(words, {"up": np.array([0]), "down": np.array([1, 2])}, top)
 
 
 def test_counts_fold_case_and_leave_out_stop_words() -> None:
@@ -39,6 +39,13 @@ def test_distinctive_words_lean_to_their_label() -> None:
     assert up.distinctive.words[0] == "good"
     assert down.distinctive.words[0] == "bad"
     assert not set(up.distinctive.words) & set(down.distinctive.words)
+
+
+def test_a_class_may_be_called_all() -> None:
+    """The list of the whole corpus stands first, whatever the classes are called."""
+    whole, of_class = count_words([("good",), ("bad",)], {"all": [1]}, 5)
+    assert (whole.texts, whole.counts.words) == (2, ("bad", "good"))
+    assert (of_class.texts, of_class.counts.words) == (1, ("bad",))
 
 
 def test_lists_are_no_longer_than_asked_for() -> None:
