@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from features.encoder.parity import Vectors
 
 
-class Report(NamedTuple):
+class Outcome(NamedTuple):
     """Where an actor is, and what became of a chunk: the shard's name, what it holds, and what it took."""
 
     node: str
@@ -59,7 +59,7 @@ class EncodingActor:
         self._stopped = threading.Event()
         self._encoder: TextEncoder | None = None
 
-    def start(self, expected: Any) -> Report:
+    def start(self, expected: Any) -> Outcome:
         """Load the encoder and prove it.
 
         Raises:
@@ -71,9 +71,9 @@ class EncodingActor:
                 f"nodes mount at the same place (ENCODE_ONCE_STORE)"
             )
         self._encoder = self._thread.submit(self.build, expected).result()
-        return Report(platform.node())
+        return Outcome(platform.node())
 
-    def encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> Report:
+    def encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> Outcome:
         """Write the vectors of n texts as one shard; after `stop`, of those that were encoded by then.
 
         `digests`, (n, 16) uint8, are the `text_digest` of each.
@@ -94,7 +94,7 @@ class EncodingActor:
         """Let the chunk under way end after its batch, and later ones at once."""
         self._stopped.set()
 
-    def _encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> tuple[list[Any], Report]:
+    def _encode(self, texts: Sequence[Text], digests: npt.NDArray[np.uint8]) -> tuple[list[Any], Outcome]:
         if self._encoder is None:
             raise RuntimeError("the actor was given texts before it was started")
         started = time.perf_counter()
@@ -107,7 +107,7 @@ class EncodingActor:
                 break
         if seen != len(texts) and not self._stopped.is_set():
             raise RuntimeError(f"the encoder gave vectors for {seen} of {len(texts)} texts")
-        return arrays, Report(platform.node(), "", seen, tokens, time.perf_counter() - started)
+        return arrays, Outcome(platform.node(), "", seen, tokens, time.perf_counter() - started)
 
 
 def load_proven(

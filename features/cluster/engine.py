@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
-from features.cluster.actor import EncodingActor, Report, load_proven
+from features.cluster.actor import EncodingActor, Outcome, load_proven
 from features.corpus.texts import StoredTexts, Text
 from features.encoder.encoder import Encoder, EncoderSpec
 from features.encoder.parity import expected_vectors
@@ -235,7 +235,7 @@ class _Run:
             if ref not in member.pending:  # an earlier answer said that the actor was lost
                 continue
             try:
-                report: Report = self.ray.get(ref)
+                report: Outcome = self.ray.get(ref)
             except self.ray.exceptions.RayError as error:
                 self._lose(member, member.pending[ref] is None, error)
                 continue
