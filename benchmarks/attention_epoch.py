@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.read_store import LAYER, store_reader
-from benchmarks.train import Loss, report, take_turns
+from benchmarks.turns import Loss, report, take_turns
 from features.store.reading import FeatureStore
 from heads.parts.base import Head, HeadInput, HeadShape, build_head
 from heads.tasks import Task, build_task

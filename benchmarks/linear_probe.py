@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.train import Loss, report, take_turns
+from benchmarks.turns import Loss, report, take_turns
 from heads.parts.base import HeadShape, build_head
 from heads.tasks import build_task
 from pipeline.training.lbfgs import LinearProblem
