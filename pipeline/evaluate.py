@@ -57,7 +57,7 @@ def _evaluate(name: str, params: Params) -> None:
     results = params.folder(name)
     folder = results.evaluation
     shutil.rmtree(folder, ignore_errors=True)  # an evaluation that is interrupted leaves none
-    now = origin(params, name, data.store.manifest, corpus.labels.names, corpus.digest)
+    now = origin(params, name, data.store.manifest, corpus.labels.names, corpus.paired, corpus.digest)
     seeds, first = [], None
     for seed in run.seeds:
         top = encoder_top(params, name, data.selection.layers)

@@ -78,7 +78,7 @@ def _train_seed(name: str, params: Params, corpus: Corpus, data: HeadData, seed:
         options=dict(run.options),
         task_options=dict(run.task_options),
         task_state=start.task.state(),
-        origin=asdict(origin(params, name, data.store.manifest, labels.names, corpus.digest)),
+        origin=asdict(origin(params, name, data.store.manifest, labels.names, corpus.paired, corpus.digest)),
     )
     save_head(params.folder(name).head(seed), start.head, config)
     how = f"{len(fit.epochs)} epochs in {fit.seconds:.1f} s, best {fit.best + 1}"

@@ -142,7 +142,7 @@ CHANGES = {
     "tsne: {points: 30": ("tsne: {points: 20", {"explore@demo", "report@demo", "front"}),
     "en: {model: encoders/mini-en": ("en: {model: encoders/mini-zh", stages_of("extract", "report")),
     "hops: 2": ("hops: 3", {"train@demo-attn", "evaluate@demo-attn"}),
-    "training: {epochs: 2}": ("training: {epochs: 3}", stages_of("train", "report")),
+    "training: {epochs: 2}": ("training: {epochs: 3}", stages_of("train", "evaluate", "report")),
     "attention: {sample: 1}": ("attention: {sample: 2}", stages_of("evaluate", "report")),
 }
 

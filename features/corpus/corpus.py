@@ -65,6 +65,11 @@ class Corpus:
         """The texts of rows, each joined with its pair by a space where it has one."""
         return [self.texts[i].joined for i in self.text[np.asarray(rows, dtype=np.int64)].tolist()]
 
+    @property
+    def paired(self) -> bool:
+        """Whether texts have a second part."""
+        return bool(StoredTexts.of(self.texts).paired.any())
+
     @cached_property
     def digest(self) -> str:
         """What results depend on: texts in the order of the rows, labels and their names, splits, groups.

@@ -57,7 +57,8 @@ def load_parts(name: str, path: Path) -> Parts:
         layers = (*config.layers, -1) if config.vector == "pooler" else config.layers
         encoder = _load_encoder(params, corpus, layers, "tokens" in head.needs)
     labels = label_map(corpus).labels
-    now = origin(params, name, encoder.manifest, labels.names)
+    paired = corpus.columns.pair is not None
+    now = origin(params, name, encoder.manifest, labels.names, paired)
     require_same(f"the head of run {name!r}", config.origin, now, OF_TEXTS)
     return Parts(
         head=head,
@@ -65,7 +66,7 @@ def load_parts(name: str, path: Path) -> Parts:
         config=config,
         encoder=encoder,
         labels=labels,
-        paired=corpus.columns.pair is not None,
+        paired=paired,
         language=corpus.language,
         dictionary=corpus.words.dictionary_file,
     )

@@ -47,8 +47,8 @@ def draw_heatmaps(
     corpus = data.corpus
     rows = choose_rows(corpus, params.attention)
     predictions = predict(head, task, data, rows)
-    declared = params.corpus(params.run(name).corpus)
-    spans = segmenter(declared.language, declared.words.dictionary_file)
+    words = params.corpus(params.run(name).corpus).words
+    spans = segmenter(corpus.language, words.dictionary_file)
     maps = []
     for i, attention in enumerate(read_attention(head, data, rows, spans)):
         row = int(rows[i])

@@ -57,14 +57,15 @@ class Origin:
 OF_TEXTS = ("labels", "paired", "weights", "tokenizer", "max_length", "version", "run")
 
 
-def origin(params: Params, run: str, manifest: Manifest, labels: tuple[str, ...], corpus: str = "") -> Origin:
+def origin(
+    params: Params, run: str, manifest: Manifest, labels: tuple[str, ...], paired: bool, corpus: str = ""
+) -> Origin:
     """What a head of a run would be trained from now; new texts have no digest of a corpus."""
     said = params.run(run).model_dump(mode="json", exclude={"corpus", "seeds", "training"})
-    declared = params.corpus(params.run(run).corpus)
     return Origin(
         corpus=corpus,
         labels=labels,
-        paired=declared.columns.pair is not None,
+        paired=paired,
         vectors=manifest.key,
         weights=manifest.weights,
         tokenizer=manifest.tokenizer,

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.metrics import Headline
+from pipeline.project.files import replaced
 
 _STYLES = ("base.css", "tables.css", "figures.css", "print.css")
 _NONE = "–"
@@ -55,10 +56,8 @@ def picture(path: Path) -> str:
 
 def write_page(path: Path, page: str) -> None:
     """Write UTF-8; whole or not at all. Lone surrogates, which UTF-8 cannot say, become U+FFFD."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(page.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
-    partial.replace(path)
+    with replaced(path) as partial:
+        partial.write_bytes(page.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -205,7 +205,7 @@ def _read_run(name: str, params: Params, corpus: Corpus, manifest: Manifest) -> 
     evaluation = read_result(folder.evaluation / "evaluation.json", Evaluation)
     if evaluation.failure or evaluation.origin is None:
         return FailedRun(name, evaluation.failure)
-    now = origin(params, name, manifest, corpus.labels.names, corpus.digest)
+    now = origin(params, name, manifest, corpus.labels.names, corpus.paired, corpus.digest)
     require_same(f"the evaluation of run {name!r}", asdict(evaluation.origin), now)
     return RunResults(
         folder=folder,
