@@ -19,7 +19,7 @@ from features.errors import InputError
 from features.store.identity import Manifest
 from features.store.shards import columns
 
-LEDGER = "encoding.jsonl"
+COSTS = "encoding.jsonl"
 _RESERVE = 64 * 2**20  # the index, and room for the system to breathe
 
 
@@ -110,14 +110,14 @@ def note_encoding(folder: Path, cost: EncodeCost) -> None:
     Raises:
         OSError: the disk is full or cannot be written.
     """
-    with (folder / LEDGER).open("a", encoding="utf-8") as file:
+    with (folder / COSTS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(cost)) + "\n")
 
 
 def encode_cost(folder: Path) -> EncodeCost:
     """The sum of an account; a line that a kill cut short is left out."""
     try:
-        lines = (folder / LEDGER).read_text("utf-8").splitlines()
+        lines = (folder / COSTS).read_text("utf-8").splitlines()
     except FileNotFoundError:
         return EncodeCost()
     noted = [cost for line in lines if (cost := _parse(line)) is not None]

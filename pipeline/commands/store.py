@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeline.project.stage import guard
 from features.corpus.corpus import Corpus
 from features.errors import InputError
-from features.store.cost import LEDGER, readable_bytes
+from features.store.cost import COSTS, readable_bytes
 from features.store.files import LOCK, exclusive
 from features.store.identity import Manifest
 from features.store.index import FILE, Index
@@ -108,7 +108,7 @@ def _leftover(folder: Path, shards: Sequence[Shard], uses: Sequence[Use]) -> Lef
     texts = sum(len(shard.digests) for shard in unused)
     if not mine:
         model = shards[0].manifest.model if shards else "an encoder without shards"
-        everything = tuple(folder / name for name in (QUARANTINE, SHARDS, MANIFEST, LEDGER))
+        everything = tuple(folder / name for name in (QUARANTINE, SHARDS, MANIFEST, COSTS))
         return Leftover(folder, f"{model}: all {texts:,} texts", size, everything)
     if not size:
         return None

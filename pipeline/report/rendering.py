@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from features.store.cost import readable_bytes
 from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.metrics import Headline
 from pipeline.project.files import replaced
@@ -139,15 +140,6 @@ def excerpt(text: str, limit: int = 400) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def size(value: int) -> str:
-    """Bytes for people, in decimal units.
-
-    >>> size(133_264_754)
-    '133 MB'
-    """
-    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{max(value / 1e6, 0.1):.3g} MB"
-
-
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.report"),
@@ -157,8 +149,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    for function in (percent, number, signed, figure, change, thousands, duration, excerpt, size, picture):
+    for function in (percent, number, signed, figure, change, thousands, duration, excerpt, picture):
         environment.filters[function.__name__] = function
+    environment.filters["size"] = readable_bytes
     return environment
 
 

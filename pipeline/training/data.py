@@ -5,7 +5,7 @@ Shapes: B rows of a batch, K layers (ascending), L tokens of the longest text of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from features.corpus.corpus import Corpus
+from features.encoder.layers import resolve_layers
 from features.errors import InputError
 from features.store.reading import FeatureStore
 from heads.parts.base import HeadInput
@@ -178,7 +179,7 @@ def open_data(corpus: Corpus, run: RunParams, needs: frozenset[str]) -> HeadData
     layers = store.manifest.layers[-1:]  # the topmost cached one, unless the run names some
     if run.layers is not None:
         encoder = read_result(layout.encoder_file(run.corpus), CachedEncoder)
-        layers = absolute_layers(run.layers, encoder.layers_total)
+        layers = resolve_layers(tuple(run.layers), encoder.layers_total)
     selection = Selection(needs, layers, run.pooling)
     if "tokens" in needs and store.manifest.tokens == "none":
         raise InputError(
@@ -186,12 +187,3 @@ def open_data(corpus: Corpus, run: RunParams, needs: frozenset[str]) -> HeadData
             f"cached; set it to true or choose a head on pooled vectors"
         )
     return HeadData(corpus, store, selection, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def absolute_layers(layers: Sequence[int], total: int) -> tuple[int, ...]:
-    """Layers as `hidden_states` counts them (0 embeddings to `total`), from numbers that may be negative.
-
-    >>> absolute_layers([-1, 4], 6)
-    (4, 6)
-    """
-    return tuple(sorted({layer if layer >= 0 else total + 1 + layer for layer in layers}))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from features.encoder.layers import resolve_layers
 from features.errors import InputError
 from features.store.extraction import extract
 from pipeline.project import layout
 from pipeline.project.files import write_result
 from pipeline.project.origin import CachedEncoder, open_cache
-from pipeline.training.data import absolute_layers
 from tests.pipeline.demo import RatingEncoder, make_corpus, make_data
 
 BOTH = frozenset({"pooled", "tokens"})
@@ -80,4 +80,4 @@ def test_a_cache_of_another_version_is_refused(
 
 def test_layers_count_from_either_end() -> None:
     """Negative layers count from the last hidden state; repeats fall together."""
-    assert absolute_layers([-1, 4, 6, 0], 6) == (0, 4, 6)
+    assert resolve_layers((-1, 4, 6, 0), 6) == (0, 4, 6)

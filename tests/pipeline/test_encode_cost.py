@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from features.store.cost import LEDGER, EncodeCost, describe_machine, encode_cost, note_encoding
+from features.store.cost import COSTS, EncodeCost, describe_machine, encode_cost, note_encoding
 from features.store.extraction import LocalEngine
 from tests.features.fake_encoder import FakeEncoder, fake_manifest
 from tests.features.runs import run, texts_of
@@ -70,7 +70,7 @@ def test_nothing_measured_is_not_zero_seconds(tmp_path: Path) -> None:
 def test_a_broken_line_is_left_out(tmp_path: Path, broken: str) -> None:
     """A line that a kill cut short, or that someone edited, costs itself alone."""
     note_encoding(tmp_path, EncodeCost(60, 3000, 6.0, ("GPU",)))
-    with (tmp_path / LEDGER).open("a") as file:
+    with (tmp_path / COSTS).open("a") as file:
         file.write(broken + "\n")
     assert encode_cost(tmp_path).tokens == 3000
 
