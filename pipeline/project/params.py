@@ -13,6 +13,11 @@ from ruamel.yaml.error import YAMLError
 from features.errors import InputError
 from pipeline.project.layout import RunFolder
 
+PARAMS = Path("params.yaml")
+
+T = TypeVar("T")
+# Names become folders, DVC stages and HTML anchors.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Size = Annotated[float, Field(ge=0, lt=1)] | Annotated[int, Field(ge=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, PyTorch and scikit-learn all take
@@ -34,8 +39,18 @@ def _word_file(path: str) -> str:
     return path
 
 
+def _where_dvc_sees_it(model: str) -> str:
+    """A hub id, or a folder under `encoders/`, which the stages name as a dependency."""
+    parts = PurePosixPath(model).parts
+    if Path(model).is_dir() and (parts[0] != "encoders" or ".." in parts):
+        found = f"the folder {model} lies outside `encoders/`, where DVC would not see it change"
+        raise ValueError(f"{found}; move or link it there, and write encoders/{Path(model).name}")
+    return model
+
+
 InnerFile = Annotated[str, AfterValidator(_inside)]
 WordFile = Annotated[str, AfterValidator(_word_file)]
+EncoderName = Annotated[str, AfterValidator(_where_dvc_sees_it)]
 
 
 class StrictModel(BaseModel):
@@ -124,28 +139,10 @@ class TrainingParams(StrictModel):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-T = TypeVar("T")
-M = TypeVar("M", bound=StrictModel)
-
-PARAMS = Path("params.yaml")
-
-# Names become folders, DVC stages and HTML anchors.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-
-
-def _where_dvc_sees_it(model: str) -> str:
-    """A hub id, or a folder under `encoders/`, which the stages name as a dependency."""
-    parts = PurePosixPath(model).parts
-    if Path(model).is_dir() and (parts[0] != "encoders" or ".." in parts):
-        found = f"the folder {model} lies outside `encoders/`, where DVC would not see it change"
-        raise ValueError(f"{found}; move or link it there, and write encoders/{Path(model).name}")
-    return model
-
-
 class EncoderParams(StrictModel):
     """A folder, or a hub id with the commit it is pinned to."""
 
-    model: Annotated[str, AfterValidator(_where_dvc_sees_it)]
+    model: EncoderName
     revision: str | None = None
 
 
@@ -275,6 +272,9 @@ class Params(StrictModel):
     def run(self, name: str) -> RunParams:
         """A run by name; InputError lists those there are."""
         return _pick(self.runs, name, "run")
+
+
+M = TypeVar("M", bound=StrictModel)
 
 
 def load_params(path: Path = PARAMS) -> Params:
