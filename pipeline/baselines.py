@@ -19,7 +19,7 @@ from features.corpus.corpus import Corpus
 from pipeline.evaluation.metrics import Metrics, measure
 from pipeline.evaluation.predictions import Predictions, constant_predictions
 from pipeline.project import layout
-from pipeline.project.files import read_result, require_corpus, write_result
+from pipeline.project.files import read_result, write_result
 
 _STRENGTHS = (1.0, 4.0)  # inverse regularisation C of the logistic regression
 _RARE = 2  # a run of words must stand in so many training texts to count, once there are enough of them
@@ -45,10 +45,7 @@ class Baselines:
 
 def read_baselines(folder: Path, corpus: Corpus) -> tuple[Baseline, ...]:
     """The baselines of a corpus; InputError where they are missing, damaged, or of another version of it."""
-    path = folder / "baselines.json"
-    found = read_result(path, Baselines)
-    require_corpus(path, found.corpus, corpus.digest)
-    return found.baselines
+    return read_result(folder / "baselines.json", Baselines, corpus.digest).baselines
 
 
 def main(name: str) -> None:

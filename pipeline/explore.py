@@ -92,10 +92,7 @@ class Words:
 
 def read_words(folder: Path, corpus: Corpus) -> tuple[WordLists, ...]:
     """The word lists of a corpus; InputError where they are missing, damaged, or of another version of it."""
-    path = folder / "words.json"
-    found = read_result(path, Words)
-    require_corpus(path, found.corpus, corpus.digest)
-    return found.parts
+    return read_result(folder / "words.json", Words, corpus.digest).parts
 
 
 def find_words(

@@ -41,11 +41,13 @@ def write_result(path: Path, value: Any) -> None:
     write_json(path, {**content, "digest": _digest(json.dumps(content, sort_keys=True).encode())})
 
 
-def read_result(path: Path, model: type[T]) -> T:
+def read_result(path: Path, model: type[T], corpus: str | None = None) -> T:
     """What `write_result` wrote: a value of the type `model`, in which everything is checked.
 
+    corpus: the digest that its field `corpus` must be, where the result is of a corpus.
+
     Raises:
-        InputError: the file is missing, damaged, or of another version.
+        InputError: the file is missing, damaged, of another version, or of another version of its corpus.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -65,6 +67,8 @@ def read_result(path: Path, model: type[T]) -> T:
         raise InputError(f"{path} is of another version ({place}: {problem['msg']}); {_REMEDY}") from None
     if _plain(value) != content:
         raise InputError(f"{path} is of another version (it holds more than is known of it); {_REMEDY}")
+    if corpus is not None:
+        require_corpus(path, content["corpus"], corpus)
     return value
 
 

@@ -16,7 +16,7 @@ from features.errors import InputError
 from features.store.identity import Manifest
 from features.store.reading import FeatureStore
 from pipeline.project import layout
-from pipeline.project.files import read_result, require_corpus
+from pipeline.project.files import read_result
 from pipeline.project.params import Params
 
 
@@ -91,10 +91,8 @@ def require_same(what: str, found: Mapping[str, Any], expected: Origin, only: tu
 
 def open_cache(name: str, corpus: Corpus) -> FeatureStore:
     """The cached vectors of a corpus; InputError if they are missing, damaged or of an older corpus."""
-    folder = layout.cache_folder(name)
-    store = FeatureStore.open(folder)
-    cached = read_result(layout.encoder_file(name), CachedEncoder)
-    require_corpus(folder, cached.corpus, corpus.digest)
+    store = FeatureStore.open(layout.cache_folder(name))
+    read_result(layout.encoder_file(name), CachedEncoder, corpus.digest)
     return store
 
 
